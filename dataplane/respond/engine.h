@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * engine.h - one query in, one response out: the code that decides every answer.
+ *
+ *   query ─► parse ─► route (view, zone) ─► steps: chaos, hosts, zone ... ─► response
+ *                                              └─ forward ─► cache ─► coalesce ─► ask
+ *
+ * The engine does no I/O and reads no clock: ports hand it queries, a transport carries
+ * its upstream queries, and time is an argument.  So the same answers come out of the
+ * lane, the sockets, a test and a fuzzer; and the daemon publishes into XDP's `local`
+ * table what engine_answer_local() says, so XDP cannot disagree either.
+ */
+#ifndef LANE53_ENGINE_H
+#define LANE53_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "io/port.h"
+
+struct cache;
+struct plan;
+struct plan_block;
+struct plan_upstream;
+struct plan_zone;
+struct store;
+struct store_read;
+struct table;
+struct engine;
+struct lane53_event;
+struct worker_stats;
+
+/* ---- answers ---- */
+
+#define ANSWER_TTLS 64 /* TTL fields noted at the most; more are not aged: not cached */
+
+/*
+ * Everything of a response that does not depend on who asked: what stands between the
+ * question and the OPT.  Compression pointers are message offsets for this QNAME's
+ * length and position.
+ */
+struct answer {
+	uint16_t flags; /* FLAG_AA | FLAG_RA | FLAG_AD as known, and the rcode */
+	uint16_t ancount, nscount;
+	uint16_t ttl_count;
+	uint16_t ttl_off[ANSWER_TTLS]; /* offsets of the TTL fields within bytes */
+	bool local;                    /* from records, not from an upstream */
+	bool cacheable; /* from an upstream: its TTLs and rcode allow it */
+	uint32_t ttl_s; /* shortest life, as clamped by the block's cache limits */
+	size_t len;
+	size_t room;
+	uint8_t *bytes; /* caller's */
+};
+
+enum answer_result {
+	ANSWER_DONE,    /* @ret is the answer */
+	ANSWER_FORWARD, /* not ours: the block's forward step is next */
+	ANSWER_REFUSED, /* no block of this view serves the name */
+	ANSWER_FAILED,  /* nothing answers: SERVFAIL */
+};
+
+/*
+ * What local records say about (@qname lower-case wire, @qtype) in @view: hosts, zone
+ * files, manual records, with CNAME and DNAME followed inside them.  An alias whose
+ * target is not local gives ANSWER_FORWARD with the chain so far in @ret and the next
+ * name in @ret_sname (the caller asks upstream and appends).
+ * @ret_block, @ret_zone: the route taken (borrowed; NULL when REFUSED).
+ * Pure: same store snapshot and plan, same answer.
+ */
+enum answer_result engine_answer_local(const struct plan *plan, struct store_read *read,
+				       uint32_t view, const uint8_t *qname,
+				       uint16_t qtype, struct answer *ret,
+				       uint8_t ret_sname[255],
+				       const struct plan_block **ret_block,
+				       const struct plan_zone **ret_zone);
+
+/* ---- transport: how the engine reaches upstreams ---- */
+
+struct exchange; /* one question to one upstream; the engine's */
+
+struct transport;
+struct transport_ops {
+	/*
+	 * Send @len bytes of query to @upstream, over TCP if @tcp.  The transport draws
+	 * the message ID and the source port, and calls exactly one of
+	 * engine_upstream_response() or engine_upstream_failed() unless cancelled first.
+	 * *@ret_handle: the transport's own, for cancel().
+	 * Return: 0 or a negative errno (nothing will be called).
+	 */
+	int (*ask)(struct transport *transport, struct exchange *exchange,
+		   const struct plan_upstream *upstream, bool tcp, const uint8_t *query,
+		   size_t len, void **ret_handle);
+	void (*cancel)(struct transport *transport, void *handle);
+};
+struct transport {
+	const struct transport_ops *ops;
+};
+
+/* ---- the engine ---- */
+
+struct engine_config {
+	struct store *store;         /* borrowed, STORE_READ_ONLY */
+	struct transport *transport; /* borrowed; NULL: forward steps SERVFAIL */
+	struct table *publish;       /* borrowed; NULL: nothing goes to XDP */
+	struct worker_stats *stats;  /* borrowed; NULL: nothing is counted */
+	void (*on_event)(void *context,
+			 const struct lane53_event *event); /* logged query */
+	void *context;
+	uint64_t seed;        /* random: upstream choice */
+	unsigned max_waiting; /* clients waiting for upstreams at the most */
+};
+
+/* Return: 0, -ENOMEM, or what store_open's reads say; no plan yet is not an error. */
+int engine_open(struct engine **ret_engine, const struct engine_config *config);
+void engine_close(struct engine *engine);
+
+enum verdict {
+	VERDICT_SEND,  /* query->reply is the response */
+	VERDICT_LATER, /* drop the query now; send_later() follows */
+	VERDICT_DROP,  /* no response is due (QR=1, shorter than a header) */
+};
+
+/*
+ * Begin a batch: look at the newest commit, load its plan if it is new.
+ * Queries and upstream responses are handled between begin and end.
+ * @now_ns: CLOCK_MONOTONIC.  Return: 0 or negative errno (the last good plan stays).
+ */
+int engine_batch_begin(struct engine *engine, uint64_t now_ns);
+void engine_batch_end(struct engine *engine);
+
+enum verdict engine_query(struct engine *engine, struct port *port,
+			  struct query *query);
+
+void engine_upstream_response(struct engine *engine, struct exchange *exchange,
+			      const uint8_t *message, size_t len);
+void engine_upstream_failed(struct engine *engine, struct exchange *exchange,
+			    int error);
+
+/* Timeouts, retries, expiry.  Return: when to call again (ns), UINT64_MAX = no need. */
+uint64_t engine_tick(struct engine *engine, uint64_t now_ns);
+
+/* The plan in use; borrowed until the next engine_batch_begin(); NULL before the first. */
+const struct plan *engine_plan(const struct engine *engine);
+
+/* Forget cached answers at and below @name (wire; NULL = all) in @view (0 = all). */
+unsigned engine_flush(struct engine *engine, uint32_t view, const uint8_t *name);
+
+#endif

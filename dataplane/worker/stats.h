@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stats.h - what one worker counts, in a file that outlives it.
+ *
+ * RUN_DIR/stats-<io> (io = dpdk, socket) is one struct worker_stats, mapped by the worker
+ * (the only writer) and by lane53d (which exports it as metrics).  A restarted worker
+ * maps the file it finds and goes on counting, so a kill -9 never makes a counter fall.
+ * Rows are indexed by the plan's label; sizes and types as in lane53/abi.h.
+ */
+#ifndef LANE53_STATS_H
+#define LANE53_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "lane53/abi.h"
+
+#define STATS_MAGIC            0x4c35335354415401ull /* "L53STAT", version 1 */
+#define STATS_RCODES           16
+#define STATS_DURATION_BUCKETS 17 /* 0.25 ms * 2^0..15, +Inf (CoreDNS's) */
+#define STATS_UPSTREAMS        64
+
+/* All fields: written by the worker, read by lane53d; relaxed, statistics only. */
+typedef _Atomic uint64_t stats_counter;
+
+struct stats_label {
+	stats_counter requests[2 /* udp, tcp */][2 /* v4, v6 */][LANE53_TYPE_CLASSES];
+	stats_counter responses[STATS_RCODES];
+	stats_counter duration[STATS_DURATION_BUCKETS];
+	stats_counter duration_sum_ns;
+	stats_counter request_size[2][LANE53_SIZE_BUCKETS], request_size_sum[2];
+	stats_counter response_size[2][LANE53_SIZE_BUCKETS], response_size_sum[2];
+	stats_counter do_requests;
+	stats_counter cache_hits_success, cache_hits_denial, cache_requests;
+};
+
+struct stats_upstream {
+	_Atomic uint64_t id; /* 0 = row unused; else hash of address, port and proto */
+	char name[64];       /* "192.0.2.1:53" */
+	stats_counter asked, answered[STATS_RCODES], timeouts, failures, tcp_retries;
+	stats_counter duration[STATS_DURATION_BUCKETS], duration_sum_ns;
+	stats_counter down; /* gauge: 1 = considered down */
+};
+
+struct worker_stats {
+	uint64_t magic;
+	uint32_t pid;
+	uint32_t starts; /* how often a worker has opened this file */
+	stats_counter queries, responses, dropped, formerr, refused, servfail;
+	stats_counter waiting;   /* gauge: clients waiting for upstreams */
+	stats_counter coalesced; /* clients that joined a question already asked */
+	stats_counter published, publish_full, publish_refused_admission;
+	stats_counter cache_entries_success, cache_entries_denial,
+		cache_bytes; /* gauges */
+	stats_counter cache_evictions;
+	stats_counter upstream_mismatched; /* responses that fit no question we asked */
+	stats_counter lane_rx, lane_tx, lane_rx_bad, lane_tx_dropped;
+	stats_counter tcp_accepted, tcp_refused;
+	stats_counter events_lost;
+	struct stats_label label[LANE53_LABEL_MAX];
+	struct stats_upstream upstream[STATS_UPSTREAMS];
+};
+
+/*
+ * Map the file at @path, creating it for @write.  Unmapped with stats_unmap().
+ * Return: 0, -ENOENT, -EPROTO (another version; a writer starts it anew), -errno.
+ */
+int stats_map(struct worker_stats **ret_stats, const char *path, int write);
+void stats_unmap(struct worker_stats *stats);
+
+static inline void stats_add(stats_counter *counter, uint64_t n)
+{
+	/* one writer: a plain add, but never torn for the reader */
+	atomic_store_explicit(counter,
+			      atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+#endif

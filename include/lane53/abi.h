@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * abi.h - what the XDP programs, the workers and the daemon all know.
+ *
+ * Every byte that crosses the kernel boundary or the lane is laid out here and
+ * nowhere else.  BPF, worker, control, tests and fuzzers compile this same file.
+ *
+ * Rules: fixed-width __uXX only; padding is a named field and is zero; multi-byte
+ * fields are host order unless the name ends in _be.  Maps are pinned under
+ * /sys/fs/bpf/lane53/INSTANCE/v<LANE53_ABI_VERSION>/ by their name in BPF.
+ */
+#ifndef LANE53_ABI_H
+#define LANE53_ABI_H
+
+#include <linux/types.h>
+
+#define LANE53_ABI_ASSERT(cond) _Static_assert(cond, #cond)
+
+/* Bump on any layout change: it is part of the pin path, so versions never mix. */
+#define LANE53_ABI_VERSION 1
+
+/* ---- outcomes: how a frame's visit to an XDP program ended, counted once each ---- */
+
+/* Order is ABI: append, never reorder. */
+#define LANE53_OUTCOMES(X)                                                           \
+	X(ANSWERED_LOCAL, "answered from the local-record table")                    \
+	X(ANSWERED_CACHE, "answered from the cache table")                           \
+	X(ANSWERED_TRUNCATED, "answered with TC=1: does not fit the client's limit") \
+	X(TO_LANE, "sent down the lane to the worker")                               \
+	X(FROM_LANE, "response from the worker sent to its client")                  \
+	X(PASSED_NOT_DNS, "not a UDP frame to a DNS port: left to the stack")        \
+	X(PASSED_NOT_OURS, "not addressed to a service of ours: left to the stack")  \
+	X(PASSED_NO_WORKER, "no fresh heartbeat: left to the socket worker")         \
+	X(PASSED_UNSUPPORTED, "a query XDP and lane do not take: left to the stack") \
+	X(PASSED_DISABLED, "kill switch is set: left to the stack")                  \
+	X(PASSED_NO_ROOM, "no room for the lane's tag: left to the stack")           \
+	X(LANE_PROBE, "a probe's response left on the lane for the daemon")          \
+	X(LANE_BAD_TAG, "frame on the lane without a valid tag: dropped")            \
+	X(LANE_NO_INTERFACE, "response for an interface that is gone: dropped")      \
+	X(EVENT_LOST, "event not delivered: ring full or rate limit reached")
+
+enum lane53_outcome {
+#define X(name, text) LANE53_##name,
+	LANE53_OUTCOMES(X)
+#undef X
+		LANE53_OUTCOME_COUNT
+};
+
+/* ---- interfaces: where a frame came in ---- */
+
+/* HASH `interfaces`; the entry with vlan 0 is the interface's own (untagged). */
+struct lane53_iface_key {
+	__u32 ifindex;
+	__u16 vlan;       /* outer VLAN ID, 0 = untagged */
+	__u16 vlan_inner; /* inner VLAN ID of a QinQ frame, 0 = none */
+};
+
+#define LANE53_IFACE_HIJACK 0x01 /* answer whatever the destination address and MAC */
+#define LANE53_IFACE_SOURCES \
+	0x02 /* `sources` may name another tenant by source prefix */
+
+struct lane53_iface {
+	__u8 mac[6]; /* frames to another MAC are left to the stack, unless HIJACK */
+	__u8 flags;  /* LANE53_IFACE_* */
+	__u8 pad;
+	__u32 tenant; /* 0 = the default tenant */
+	__u32 view;   /* only with HIJACK: the view that answers */
+};
+
+/* LPM_TRIE `sources`: source prefix on one interface -> tenant. */
+struct lane53_source_key {
+	__u32 prefix_len; /* bits of what follows: 32 for ifindex + prefix (v4: + 96) */
+	__u32 ifindex;
+	__u8 addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct lane53_source {
+	__u32 tenant;
+};
+
+/* HASH `services`: an address and port that we answer for. */
+struct lane53_service_key {
+	__u8 addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u32 tenant;
+	__u16 port_be;
+	__u16 pad;
+};
+
+struct lane53_service {
+	__u32 view;
+};
+
+/* ---- tables: answers, open-addressed in BPF_F_MMAPABLE arrays ---- */
+
+/*
+ * The key of an answer is 128 bits of keyed hash (hash.h) over
+ *   lower-cased QNAME, QTYPE, view, LANE53_KEY_* flags.
+ * Collision bound: NH-Toeplitz over 32-bit words, two lanes: two given different
+ * keys collide with probability <= 2^-64 over the secret drawn at each boot.
+ */
+#define LANE53_KEY_DO 0x1 /* `cache` only; `local` is published with flags 0 */
+#define LANE53_KEY_CD 0x2 /* likewise */
+
+/* u32 words of secret: 64 for a name, 4 for the rest of the key, 2 for the shift. */
+#define LANE53_SECRET_WORDS 72
+
+/*
+ * Hopscotch neighbourhood: an entry lives in its home slot or one of the next 7.
+ * 8 is one byte of `hop`; the home slot's `hop` says which neighbours to look at, so a
+ * miss costs one cache line.
+ */
+#define LANE53_HOP_RANGE 8
+
+#define LANE53_INLINE_BYTES 28 /* one AAAA RR with a compressed owner */
+
+#define LANE53_SLOT_USED  0x0001
+#define LANE53_SLOT_AA    0x0002
+#define LANE53_SLOT_AD    0x0004 /* shown only to a query with DO or AD */
+#define LANE53_SLOT_RA    0x0008
+#define LANE53_SLOT_AGE   0x0010 /* TTLs count down from stored_s */
+#define LANE53_SLOT_RR    0x0020 /* inline: exactly one RR, owner C00C, TTL at byte 6 */
+#define LANE53_SLOT_SMALL 0x0040 /* answer is in the `*_small` array */
+#define LANE53_SLOT_LARGE 0x0080 /* answer is in the `*_large` array */
+#define LANE53_SLOT_LOG   0x0100 /* an event per answer, for `log` */
+#define LANE53_SLOT_NEEDS_RD \
+	0x0200 /* never shown to a query with RD=0 (forwarded names) */
+#define LANE53_SLOT_RCODE(flags) ((flags) >> 12) /* top 4 bits */
+#define LANE53_SLOT_RCODE_SHIFT  12
+
+/*
+ * One cache line.  One writer (`local`: lane53d, `cache`: the DPDK worker); readers
+ * re-check `seq` after the copy and take the lane on a mismatch.
+ */
+struct lane53_slot {
+	__u32 seq;      /* odd while being written */
+	__u32 stored_s; /* CLOCK_MONOTONIC, when the TTLs were right */
+	__u64 hash[2];
+	__u32 expires_s; /* CLOCK_MONOTONIC; no answer from then on; UINT32_MAX = never */
+	__u8 len;        /* inline: bytes in answer[]; blob: 0 */
+	__u8 hop;    /* belongs to the bucket, not the entry: bit i = slot i after this
+		   * one holds an entry whose home is here */
+	__u16 flags; /* LANE53_SLOT_* */
+	__u16 csum; /* ones' complement sum of the answer bytes, folded, not inverted */
+	__u16 label; /* row group of `series`, < LANE53_LABEL_MAX */
+	union {
+		__u8 answer[LANE53_INLINE_BYTES];
+		__u32 blob; /* index into `*_small` or `*_large` */
+	};
+};
+
+#define LANE53_NEVER_EXPIRES 0xffffffffu
+
+/*
+ * What does not fit a slot.  `bytes` is everything after the Question section and
+ * before the OPT, wire format, compression pointers included: they stay valid because
+ * the QNAME has the same length and place in every query for it.
+ *
+ * A blob is written before the slot that names it and is reused only after it has
+ * passed through the whole free list, so a reader's seq check covers it too.
+ */
+#define LANE53_BLOB_TTLS 16 /* more TTLs to age than this: not published */
+
+struct lane53_blob_head {
+	__u16 len;
+	__u8 ancount;
+	__u8 nscount;
+	__u16 ttl_count;
+	__u16 pad;
+	__u16 ttl_off[LANE53_BLOB_TTLS]; /* offsets of TTL fields within bytes[] */
+};
+
+#define LANE53_SMALL_BYTES 216  /* CNAME chains, a handful of addresses, most SOAs */
+#define LANE53_LARGE_BYTES 1240 /* all that a 1232-byte response can carry */
+
+struct lane53_small {
+	struct lane53_blob_head head;
+	__u8 bytes[LANE53_SMALL_BYTES];
+};
+
+struct lane53_large {
+	struct lane53_blob_head head;
+	__u8 bytes[LANE53_LARGE_BYTES];
+};
+
+/*
+ * ARRAY `cache_names`, one per slot of `cache`; XDP never reads it.  It is how a
+ * restarted worker and `cache flush NAME` know what the hashes stand for.
+ */
+#define LANE53_CACHED_NAME_BYTES 116 /* longer names are not published */
+
+struct lane53_cached_name {
+	__u32 view;
+	__u16 qtype;
+	__u8 key_flags;                      /* LANE53_KEY_* */
+	__u8 name_len;                       /* 0 = slot unused */
+	__u8 name[LANE53_CACHED_NAME_BYTES]; /* wire format, lower case */
+	__u32 pad;
+};
+
+/* ---- settings: ARRAY of one, mmapable ---- */
+
+/*
+ * A heartbeat older than this and the lane is closed.  The worker writes it at least
+ * every 100 ms; five missed beats are a stuck worker, and a client retry is 1 s.
+ */
+#define LANE53_HEARTBEAT_MAX_AGE_NS 500000000ull
+
+struct lane53_settings {
+	/* written by lane53d, read by XDP */
+	__u32 enabled;   /* 0: kill switch, everything is left to the stack */
+	__u16 udp_limit; /* largest response over UDP; 512..4096 */
+	__u16 pad0;
+	__u32 event_sample; /* 0 = off; else every Nth answer is an event */
+	__u32 event_limit;  /* events per second and CPU at the most */
+	__u32 secret[LANE53_SECRET_WORDS]; /* drawn once, when the map is made */
+	__u8 lane_mac_a[6];                /* MAC of lane53a */
+	__u8 lane_mac_b[6];                /* MAC of lane53b */
+	__u32 pad1;
+	/* written by the DPDK worker (and cleared by lane53d at its death), read by XDP */
+	__u64 heartbeat_ns __attribute__((aligned(64))); /* CLOCK_MONOTONIC_COARSE */
+	__u64 pad2[7];
+};
+
+/* ---- series: what XDP answered, by metric label ---- */
+
+/*
+ * PERCPU_ARRAY `series`: index from lane53_series_idx().  Labels (server, zone, view)
+ * are numbered by the daemon, kept in the zone store, and never reused; 0 is "other".
+ */
+#define LANE53_LABEL_MAX     64
+#define LANE53_TYPE_CLASSES  16
+#define LANE53_RCODE_CLASSES 2 /* NOERROR, NXDOMAIN: nothing else is published */
+#define LANE53_SERIES_COUNT \
+	(LANE53_LABEL_MAX * LANE53_TYPE_CLASSES * LANE53_RCODE_CLASSES * 2)
+
+/* Types with a name of their own in metrics; order is ABI. 0 = other. */
+#define LANE53_TYPES(X)                                                            \
+	X(A, 1)                                                                    \
+	X(NS, 2) X(CNAME, 5) X(SOA, 6) X(PTR, 12) X(MX, 15) X(TXT, 16) X(AAAA, 28) \
+		X(SRV, 33) X(DS, 43) X(DNSKEY, 48) X(SVCB, 64) X(HTTPS, 65)        \
+			X(CAA, 257) X(ANY, 255)
+
+static inline __u32 lane53_type_class(__u16 qtype)
+{
+	__u32 i = 1;
+#define X(name, value)        \
+	if (qtype == (value)) \
+		return i;     \
+	i++;
+	LANE53_TYPES(X)
+#undef X
+	return 0;
+}
+
+static inline __u32 lane53_series_idx(__u32 label, __u32 type_class, __u32 nxdomain,
+				      __u32 ipv6)
+{
+	return ((label * LANE53_TYPE_CLASSES + type_class) * LANE53_RCODE_CLASSES +
+		nxdomain) *
+		       2 +
+	       ipv6;
+}
+
+/* Message size buckets, CoreDNS's: upper bounds 0 100 200 300 400 511 1023 2047 (+Inf). */
+#define LANE53_SIZE_BUCKETS 8
+
+struct lane53_series {
+	__u64 count;
+	__u64 do_count;
+	__u64 request_bytes;
+	__u64 response_bytes;
+	__u64 truncated;
+	__u64 pad;
+	__u32 request_bucket
+		[LANE53_SIZE_BUCKETS]; /* not cumulative; index = lane53_size_bucket() */
+	__u32 response_bucket[LANE53_SIZE_BUCKETS];
+	__u64 pad1[2];
+};
+
+static inline __u32 lane53_size_bucket(__u32 bytes)
+{
+	return bytes <= 100    ? 1
+	       : bytes <= 200  ? 2
+	       : bytes <= 300  ? 3
+	       : bytes <= 400  ? 4
+	       : bytes <= 511  ? 5
+	       : bytes <= 1023 ? 6
+			       : 7;
+}
+
+/* ---- lane: what travels between the client's interface and the worker ---- */
+
+#define LANE53_ETHERTYPE 0x88B5 /* IEEE 802 local experimental 1 */
+#define LANE53_TAG_MAGIC 0x4C35 /* "L5" */
+
+#define LANE53_TAG_PROBE 0x01 /* the daemon's own: the response stays on lane53a */
+#define LANE53_TAG_IPV6  0x02
+
+/*
+ * A frame on the lane is
+ *   Ethernet header (lane MACs, LANE53_ETHERTYPE) | tag | the client's frame, whole.
+ * A response carries the tag it came with, and a frame ready for the client.
+ * 14 + 34 = 48 bytes are pushed, so what follows keeps its alignment.
+ */
+struct lane53_tag {
+	__u16 magic_be;
+	__u8 version;       /* LANE53_ABI_VERSION */
+	__u8 flags;         /* LANE53_TAG_* */
+	__u8 ifindex_be[4]; /* bytes: the tag is not 4-aligned in a frame */
+	__u8 view_be[4];
+	__u8 tenant_be[4];
+	/* parse result, offsets from the start of the client's frame */
+	__u16 l3_off_be;
+	__u16 l4_off_be;
+	__u16 dns_off_be;
+	__u16 dns_len_be;
+	__u8 pad[10];
+};
+
+#define LANE53_LANE_PUSH 48
+#define LANE53_LANE_MTU  1600 /* 1,500 loses 1,472-byte questions silently (measured) */
+
+/* ---- events: sampled or logged answers ---- */
+
+/* Also the datagram a worker sends to the daemon's `events.sock` for each logged query. */
+struct lane53_event {
+	__u64 time_ns;     /* CLOCK_REALTIME from a worker, CLOCK_MONOTONIC from XDP */
+	__u32 duration_ns; /* 0 from XDP: below the clock's resolution */
+	__u32 view;
+	__u32 ifindex;
+	__u16 label;
+	__u16 id_be;
+	__u8 remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16];
+	__u16 remote_port_be;
+	__u16 local_port_be;
+	__u16 qtype;
+	__u16 qclass;
+	__u16 request_bytes;
+	__u16 response_bytes;
+	__u16 edns_bytes;     /* requestor's UDP payload size; 0 = no OPT */
+	__u16 response_flags; /* DNS header flags word, host order, rcode included */
+	__u8 outcome;         /* enum lane53_outcome; LANE53_FROM_LANE from a worker */
+	__u8 proto;           /* 17 or 6 */
+	__u8 edns_do;
+	__u8 qname_len;
+	__u8 opcode;
+	__u8 pad[3];
+	__u8 qname[256]; /* wire format, as asked; only qname_len bytes count */
+};
+
+LANE53_ABI_ASSERT(sizeof(struct lane53_iface_key) == 8);
+LANE53_ABI_ASSERT(sizeof(struct lane53_iface) == 16);
+LANE53_ABI_ASSERT(sizeof(struct lane53_source_key) == 24);
+LANE53_ABI_ASSERT(sizeof(struct lane53_service_key) == 24);
+LANE53_ABI_ASSERT(sizeof(struct lane53_slot) == 64);
+LANE53_ABI_ASSERT(__builtin_offsetof(struct lane53_slot, answer) == 36);
+LANE53_ABI_ASSERT(sizeof(struct lane53_blob_head) == 40);
+LANE53_ABI_ASSERT(sizeof(struct lane53_small) == 256);
+LANE53_ABI_ASSERT(sizeof(struct lane53_large) == 1280);
+LANE53_ABI_ASSERT(sizeof(struct lane53_cached_name) == 128);
+LANE53_ABI_ASSERT(__builtin_offsetof(struct lane53_settings, heartbeat_ns) % 64 == 0);
+LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 128);
+LANE53_ABI_ASSERT(sizeof(struct lane53_tag) == 34);
+LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 336);
+
+#endif
