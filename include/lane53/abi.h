@@ -234,7 +234,7 @@ struct lane53_settings {
 	(LANE53_LABEL_MAX * LANE53_TYPE_CLASSES * LANE53_RCODE_CLASSES * 2)
 
 /* Types with a name of their own in metrics; order is ABI. 0 = other. */
-/* clang-format off: one table, aligned by hand */
+/* clang-format off */
 #define LANE53_TYPES(X)                                                              \
 	X(A, 1)                                                                      \
 	X(NS, 2)                                                                     \
