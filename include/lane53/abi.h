@@ -234,14 +234,22 @@ struct lane53_settings {
 	(LANE53_LABEL_MAX * LANE53_TYPE_CLASSES * LANE53_RCODE_CLASSES * 2)
 
 /* Types with a name of their own in metrics; order is ABI. 0 = other. */
-/* clang-format off */
-#define LANE53_TYPES(X)                                                              \
-	X(A, 1)                                                                      \
-	X(NS, 2)                                                                     \
-	X(CNAME, 5) X(SOA, 6) X(PTR, 12) X(MX, 15) X(TXT, 16) X(AAAA, 28) X(SRV, 33) \
-		X(DS, 43) X(DNSKEY, 48) X(SVCB, 64) X(HTTPS, 65) X(CAA, 257)         \
-			X(ANY, 255)
-/* clang-format on */
+#define LANE53_TYPES(X) \
+	X(A, 1)         \
+	X(NS, 2)        \
+	X(CNAME, 5)     \
+	X(SOA, 6)       \
+	X(PTR, 12)      \
+	X(MX, 15)       \
+	X(TXT, 16)      \
+	X(AAAA, 28)     \
+	X(SRV, 33)      \
+	X(DS, 43)       \
+	X(DNSKEY, 48)   \
+	X(SVCB, 64)     \
+	X(HTTPS, 65)    \
+	X(CAA, 257)     \
+	X(ANY, 255)
 
 static inline __u32 lane53_type_class(__u16 qtype)
 {
