@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * plan.c - find one's way in a plan, and release it.
+ */
+#include "plan/plan.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Is @name (lower case wire, @len bytes, root label included) at or below @top? */
+static bool is_below(const uint8_t *name, size_t len, const struct plan_name *top)
+{
+	while (len > top->len) {
+		size_t label = 1u + name[0];
+
+		if (name[0] == 0 || label >= len)
+			return false;
+		name += label;
+		len -= label;
+	}
+	return len == top->len && !memcmp(name, top->wire, len);
+}
+
+bool plan_names_cover(const struct plan_names *names, const uint8_t *name, size_t len)
+{
+	if (names->count == 0)
+		return true;
+	for (unsigned i = 0; i < names->count; i++)
+		if (is_below(name, len, &names->at[i]))
+			return true;
+	return false;
+}
+
+const struct plan_view *plan_view_find(const struct plan *plan, uint32_t id)
+{
+	for (unsigned i = 0; i < plan->view_count; i++)
+		if (plan->views[i].id == id)
+			return &plan->views[i];
+	return NULL;
+}
+
+const struct plan_view *plan_view_by_name(const struct plan *plan, const char *name)
+{
+	for (unsigned i = 0; i < plan->view_count; i++)
+		if (!strcmp(plan->views[i].name, name))
+			return &plan->views[i];
+	return NULL;
+}
+
+const struct plan_block *plan_route(const struct plan *plan,
+				    const struct plan_view *view, const uint8_t *qname,
+				    size_t qname_len, const struct plan_zone **ret_zone)
+{
+	const struct plan_block *best = NULL;
+	const struct plan_zone *best_zone = NULL;
+
+	for (unsigned i = 0; i < view->block_count; i++) {
+		const struct plan_block *block = &plan->blocks[view->blocks[i]];
+
+		for (unsigned j = 0; j < block->zone_count; j++) {
+			const struct plan_zone *zone = &block->zones[j];
+
+			/* of two ancestors of one name, the one with more bytes is
+			 * the longer match
+			 */
+			if (best_zone && zone->name.len <= best_zone->name.len)
+				continue;
+			if (!is_below(qname, qname_len, &zone->name))
+				continue;
+			best = block;
+			best_zone = zone;
+		}
+	}
+	if (best && ret_zone)
+		*ret_zone = best_zone;
+	return best;
+}
+
+static void forward_close(struct plan_forward *forward)
+{
+	if (!forward)
+		return;
+	free(forward->upstreams);
+	free(forward->except.at);
+	free(forward);
+}
+
+static void step_deinit(struct plan_step *step)
+{
+	free(step->zones.at);
+	free(step->fallthrough.zones.at);
+	forward_close(step->forward);
+	for (unsigned i = 0; step->texts && i < step->text_count; i++)
+		free(step->texts[i]);
+	free(step->texts);
+}
+
+static void block_deinit(struct plan_block *block)
+{
+	free(block->server);
+	free(block->zones);
+	free(block->cache.zones.at);
+	free(block->cache.disable_success_zones.at);
+	free(block->cache.disable_denial_zones.at);
+	for (unsigned i = 0; block->steps && i < block->step_count; i++)
+		step_deinit(&block->steps[i]);
+	free(block->steps);
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (unsigned i = 0; plan->views && i < plan->view_count; i++) {
+		free(plan->views[i].name);
+		free(plan->views[i].blocks);
+	}
+	for (unsigned i = 0; plan->blocks && i < plan->block_count; i++)
+		block_deinit(&plan->blocks[i]);
+	free(plan->listeners);
+	free(plan->views);
+	free(plan->blocks);
+	free(plan);
+}
