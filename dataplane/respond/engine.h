@@ -142,6 +142,37 @@ uint64_t engine_tick(struct engine *engine, uint64_t now_ns);
 /* The plan in use; borrowed until the next engine_batch_begin(); NULL before the first. */
 const struct plan *engine_plan(const struct engine *engine);
 
+/* One cached answer, as `lane53ctl cache list` shows it; borrowed during the call. */
+struct engine_cached {
+	const uint8_t *name; /* wire, lower case */
+	uint32_t view;
+	uint32_t ttl_s; /* left */
+	uint16_t qtype;
+	uint8_t key_flags; /* LANE53_KEY_* */
+	uint8_t rcode;
+	bool published; /* XDP has it too */
+};
+
+/* Every fresh cached answer at and below @name (wire; NULL = all); @each returns false
+ * to stop. */
+void engine_cache_each(struct engine *engine, const uint8_t *name, uint64_t now_ns,
+		       bool (*each)(void *context, const struct engine_cached *cached),
+		       void *context);
+
+/* One upstream of the plan, and how it does. */
+struct engine_upstream {
+	const struct plan_upstream *upstream; /* borrowed during the call */
+	bool down;
+	uint64_t asked;
+	uint32_t rtt_us; /* smoothed; 0 = not known yet */
+};
+
+/* Every upstream of the plan in use, once; @each returns false to stop. */
+void engine_upstream_each(struct engine *engine,
+			  bool (*each)(void *context,
+				       const struct engine_upstream *upstream),
+			  void *context);
+
 /* Forget cached answers at and below @name (wire; NULL = all) in @view (0 = all). */
 unsigned engine_flush(struct engine *engine, uint32_t view, const uint8_t *name);
 
