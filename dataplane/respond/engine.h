@@ -42,7 +42,8 @@ struct worker_stats;
 struct answer {
 	uint16_t flags; /* FLAG_AA | FLAG_RA | FLAG_AD as known, and the rcode */
 	uint16_t ancount, nscount;
-	uint16_t arcount; /* before the OPT: glue of a referral, whoami; never published */
+	uint16_t
+		arcount; /* before the OPT: glue of a referral, whoami; never published */
 	uint16_t ttl_count;
 	uint16_t ttl_off[ANSWER_TTLS]; /* offsets of the TTL fields within bytes */
 	bool local;                    /* from records, not from an upstream */
@@ -176,37 +177,5 @@ void engine_upstream_each(struct engine *engine,
 
 /* Forget cached answers at and below @name (wire; NULL = all) in @view (0 = all). */
 unsigned engine_flush(struct engine *engine, uint32_t view, const uint8_t *name);
-
-/* One cached answer as `cache list` shows it; all borrowed during the call. */
-struct engine_cached {
-	const uint8_t *qname; /* wire, lower case */
-	uint16_t qtype;
-	uint32_t view;
-	uint8_t key_flags; /* LANE53_KEY_* */
-	uint32_t ttl_s;    /* left */
-	uint8_t rcode;
-	uint16_t ancount;
-	bool published; /* XDP has it too */
-};
-
-/*
- * Every fresh answer at and below @name (wire; NULL = all); @each returns false to stop.
- */
-void engine_cached_each(const struct engine *engine, const uint8_t *name,
-			bool (*each)(void *context, const struct engine_cached *cached),
-			void *context);
-
-/* One upstream as `upstreams` shows it. */
-struct engine_upstream {
-	const struct plan_upstream *at; /* borrowed during the call */
-	bool down;
-	uint64_t asked, failed;
-	uint32_t rtt_us; /* smoothed; 0 = no response yet */
-};
-
-void engine_upstream_each(const struct engine *engine,
-			  bool (*each)(void *context,
-				       const struct engine_upstream *upstream),
-			  void *context);
 
 #endif
