@@ -3,8 +3,11 @@
 """Ask one question, some number of times, and print each response as bytes.
 
 usage: ask.py SERVER NAME TYPE [--tcp] [--times N] [--port P] [--id N] [--no-rd]
-              [--edns SIZE] [--do] [--timeout S] [--mask-ttl]
+              [--edns SIZE] [--do] [--cd] [--class N] [--timeout S] [--tries N]
+              [--mask-ttl]
+       ask.py SERVER --file QUESTIONS [options for all]
 
+A line of QUESTIONS is NAME TYPE [options]; --tries N asks again after a timeout.
 One line a response: RCODE ANCOUNT HEX, or `timeout`.  --mask-ttl zeroes the TTLs, so
 that answers from a cache can be compared byte by byte.  Exit status 0 if every query
 was answered.  Small on purpose: a second opinion beside dig, which hides the bytes.
@@ -19,7 +22,7 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15
 
 
 def query(args):
-    flags = 0 if args.no_rd else 0x0100
+    flags = (0 if args.no_rd else 0x0100) | (0x0010 if args.cd else 0)
     wire = b"".join(bytes([len(label)]) + label.encode("ascii")
                     for label in args.name.rstrip(".").split(".") if label) + b"\0"
     qtype = TYPES[args.type.upper()] if args.type.upper() in TYPES else int(args.type)
@@ -27,7 +30,7 @@ def query(args):
     if args.edns:
         opt = b"\0" + struct.pack(">HHIH", 41, args.edns, 0x8000 if args.do else 0, 0)
     return struct.pack(">6H", args.id, flags, 1, 0, 0, 1 if opt else 0) + wire + \
-        struct.pack(">HH", qtype, 1) + opt
+        struct.pack(">HH", qtype, args.qclass) + opt
 
 
 def name_end(message, pos):
@@ -78,33 +81,50 @@ def ask(args, message):
         return sock.recv(65535)
 
 
-def main():
+def ask_again(args, message):
+    for _ in range(args.tries):
+        try:
+            return ask(args, message)
+        except (OSError, ConnectionError):
+            pass
+    return None
+
+
+def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("server")
-    parser.add_argument("name")
-    parser.add_argument("type")
-    parser.add_argument("--tcp", action="store_true")
-    parser.add_argument("--times", type=int, default=1)
-    parser.add_argument("--port", type=int, default=53)
-    parser.add_argument("--id", type=int, default=0x5353)
-    parser.add_argument("--no-rd", action="store_true")
-    parser.add_argument("--edns", type=int, default=0)
-    parser.add_argument("--do", action="store_true")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("type", nargs="?")
+    parser.add_argument("--file")
+    for flag in ("--tcp", "--no-rd", "--do", "--cd", "--mask-ttl"):
+        parser.add_argument(flag, action="store_true")
+    for option, preset in (("--times", 1), ("--tries", 1), ("--port", 53),
+                           ("--id", 0x5353), ("--edns", 0)):
+        parser.add_argument(option, type=int, default=preset)
+    parser.add_argument("--class", dest="qclass", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=2)
-    parser.add_argument("--mask-ttl", action="store_true")
     args = parser.parse_args()
+    if not args.file:
+        return [args]
+    with open(args.file, encoding="ascii") as lines:
+        common = [word for word in sys.argv[1:]
+                  if word not in ("--file", args.file)]
+        return [parser.parse_args([common[0]] + line.split() + common[1:])
+                for line in lines if line.strip()]
 
-    message, lost = query(args), 0
-    for _ in range(args.times):
-        try:
-            response = ask(args, message)
-        except (OSError, ConnectionError):
-            print("timeout")
-            lost += 1
-            continue
-        rcode, ancount = response[3] & 15, struct.unpack(">H", response[6:8])[0]
-        shown = mask_ttls(response) if args.mask_ttl else response
-        print(rcode, ancount, shown.hex())
+
+def main():
+    lost = 0
+    for args in parse():
+        for _ in range(args.times):
+            response = ask_again(args, query(args))
+            if response is None:
+                print("timeout", args.name, args.type)
+                lost += 1
+                continue
+            rcode, ancount = response[3] & 15, struct.unpack(">H", response[6:8])[0]
+            shown = mask_ttls(response) if args.mask_ttl else response
+            print(rcode, ancount, shown.hex(), flush=True)
     return 1 if lost else 0
 
 
