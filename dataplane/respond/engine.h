@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "cache/answer.h"
 #include "io/port.h"
 
 struct cache;
@@ -30,29 +31,7 @@ struct engine;
 struct lane53_event;
 struct worker_stats;
 
-/* ---- answers ---- */
-
-#define ANSWER_TTLS 64 /* TTL fields noted at the most; more are not aged: not cached */
-
-/*
- * Everything of a response that does not depend on who asked: what stands between the
- * question and the OPT.  Compression pointers are message offsets for this QNAME's
- * length and position.
- */
-struct answer {
-	uint16_t flags; /* FLAG_AA | FLAG_RA | FLAG_AD as known, and the rcode */
-	uint16_t ancount, nscount;
-	uint16_t
-		arcount; /* before the OPT: glue of a referral, whoami; never published */
-	uint16_t ttl_count;
-	uint16_t ttl_off[ANSWER_TTLS]; /* offsets of the TTL fields within bytes */
-	bool local;                    /* from records, not from an upstream */
-	bool cacheable; /* from an upstream: its TTLs and rcode allow it */
-	uint32_t ttl_s; /* shortest life, as clamped by the block's cache limits */
-	size_t len;
-	size_t room;
-	uint8_t *bytes; /* caller's */
-};
+/* ---- answers (struct answer: cache/answer.h) ---- */
 
 enum answer_result {
 	ANSWER_DONE,    /* @ret is the answer */
