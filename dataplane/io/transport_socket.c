@@ -22,9 +22,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "io/address.h"
+#include "io/port.h"
+#include "io/transport.h"
 #include "lane53/wire.h"
 #include "plan/plan.h"
-#include "respond/engine.h"
 
 #define EVENTS_PER_RUN 64
 #define QUESTION_MAX   (NAME_MAX_BYTES + 4)

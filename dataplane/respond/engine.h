@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include "cache/answer.h"
 #include "io/port.h"
+#include "io/transport.h"
 
 struct cache;
 struct plan;
@@ -54,28 +55,6 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 				       uint8_t ret_sname[255],
 				       const struct plan_block **ret_block,
 				       const struct plan_zone **ret_zone);
-
-/* ---- transport: how the engine reaches upstreams ---- */
-
-struct exchange; /* one question to one upstream; the engine's */
-
-struct transport;
-struct transport_ops {
-	/*
-	 * Send @len bytes of query to @upstream, over TCP if @tcp.  The transport draws
-	 * the message ID and the source port, and calls exactly one of
-	 * engine_upstream_response() or engine_upstream_failed() unless cancelled first.
-	 * *@ret_handle: the transport's own, for cancel().
-	 * Return: 0 or a negative errno (nothing will be called).
-	 */
-	int (*ask)(struct transport *transport, struct exchange *exchange,
-		   const struct plan_upstream *upstream, bool tcp, const uint8_t *query,
-		   size_t len, void **ret_handle);
-	void (*cancel)(struct transport *transport, void *handle);
-};
-struct transport {
-	const struct transport_ops *ops;
-};
 
 /* ---- the engine ---- */
 
