@@ -48,8 +48,8 @@ struct xdp_interface {
 struct xdp_config {
 	const char *instance;
 	struct ifaces *ifaces; /* borrowed; outlives the struct xdp */
-	uint32_t local_slots;  /* power of two; 0 = 65,536; pinned tables keep theirs */
-	uint32_t cache_slots;  /* likewise */
+	uint32_t local_slots;  /* power of two; 0 = 16,384; pinned tables keep theirs */
+	uint32_t cache_slots;  /* likewise; 0 = 32,768 */
 	/* Told of each interface whose state changed (NULL allowed); for the log. */
 	void (*on_interface)(void *context, enum xdp_change change,
 			     const struct xdp_interface *interface);
@@ -87,28 +87,25 @@ bool xdp_is_adopted(const struct xdp *xdp);
 
 /* ---- which interfaces and services ---- */
 
-struct xdp_vlan {
-	uint16_t vlan, vlan_inner; /* vlan_inner 0: not QinQ */
-	uint32_t tenant;
+struct xdp_prefix {
+	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;     /* 0..128; IPv4: 96 + its bits */
 };
 
-struct xdp_source {
-	uint8_t addr[16];   /* IPv4 as ::ffff:a.b.c.d */
-	uint8_t prefix_len; /* as written: 24 for 192.0.2.0/24, 64 for 2001:db8::/64 */
-	uint32_t tenant;
-};
-
-/* The first rule whose pattern matches an interface's name applies. */
+/*
+ * Every rule whose pattern matches an interface's name applies to it: the first one's
+ * mode; per VLAN the tenant of the first without `from`, and on top of it the prefixes
+ * of those with.  Untagged frames are left to the stack if all matching rules have a VLAN.
+ */
 struct xdp_rule {
 	const char *pattern; /* name, or glob as fnmatch(3) */
 	enum attach_mode mode;
-	bool hijack; /* answer port 53 whatever the destination, in @view */
-	uint32_t tenant;
+	uint16_t vlan, vlan_inner; /* 0 = untagged; vlan_inner 0: not QinQ */
+	const struct xdp_prefix *from;
+	unsigned from_count; /* 0: every source */
+	uint32_t tenant;     /* of what comes in there; 0 = the default tenant */
+	bool hijack;         /* answer port 53 whatever the destination, in @view */
 	uint32_t view;
-	const struct xdp_vlan *vlans;
-	unsigned vlan_count;
-	const struct xdp_source *sources;
-	unsigned source_count;
 };
 
 /*
