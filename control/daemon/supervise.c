@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* supervise.c - see supervise.h. */
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define GOOD_LIFE_MS   10000 /* this long alive: the next restart is quick again */
+#define POLL_MS        20    /* between looks at a worker that is starting */
+#define ADOPT_MS       2000  /* a running worker answers within this, or is replaced */
+#define START_MS       20000 /* EAL, hugepages and a cache refill take seconds */
+#define STOP_MS        2000 /* a worker ends within 1 s of SIGTERM; then the hard way */
+
+struct worker {
+	struct supervisor *supervisor;
+	enum worker_io io;
+	enum worker_state state;
+	int pid;
+	bool adopted; /* not our child: no exit code to be had */
+	struct watch *watch;
+	uv_timer_t timer; /* WAITING: back-off; STARTING: next look; STOPPING: limit */
+	bool asked;       /* a status question is on its way */
+	unsigned backoff_ms;
+	uint64_t born_ms, restarts;
+	char trouble[160];
+};
+
+/* One poll handle per life, on the worker's pidfd. */
+struct watch {
+	uv_poll_t poll;
+	struct worker *worker;
+	int fd;
+};
+
+struct supervisor {
+	uv_loop_t *loop;
+	char *program, *store, *run, *instance, *pins, *lane;
+	bool hugepages;
+	void (*on_change)(void *context, enum worker_io io, bool up);
+	void *context;
+	struct worker worker[WORKER_COUNT];
+	void (*stopped)(void *context);
+	void *stopped_context;
+	unsigned open; /* timers and questions that still hold on to this */
+	bool closing;
+};
+
+const char *worker_io_name(enum worker_io io)
+{
+	return io == WORKER_DPDK ? "dpdk" : "socket";
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+	switch (state) {
+	case WORKER_OFF:
+		return "off";
+	case WORKER_STARTING:
+		return "starting";
+	case WORKER_RUNNING:
+		return "running";
+	case WORKER_WAITING:
+		return "waiting";
+	case WORKER_STOPPING:
+		return "stopping";
+	}
+	return "?";
+}
+
+static void start(struct worker *w);
+
+static void socket_path(const struct worker *w, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/worker-%s.sock", w->supervisor->run,
+		 worker_io_name(w->io));
+}
+
+static void release(struct supervisor *s)
+{
+	if (--s->open > 0)
+		return;
+	free(s->program);
+	free(s->store);
+	free(s->run);
+	free(s->instance);
+	free(s->pins);
+	free(s->lane);
+	free(s);
+}
+
+static void check_stopped(struct supervisor *s)
+{
+	for (int io = 0; io < WORKER_COUNT; io++)
+		if (s->worker[io].state != WORKER_OFF)
+			return;
+	if (s->stopped) {
+		void (*stopped)(void *) = s->stopped;
+
+		s->stopped = NULL;
+		stopped(s->stopped_context);
+	}
+}
+
+/* ---- death ---- */
+
+static void on_backoff(uv_timer_t *timer)
+{
+	start(timer->data);
+}
+
+static void describe_exit(struct worker *w)
+{
+	siginfo_t info = { 0 };
+	size_t room = sizeof(w->trouble);
+
+	if (w->adopted) {
+		snprintf(w->trouble, room, "ended (it was adopted: no exit code)");
+		return;
+	}
+	if (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG) || !info.si_pid)
+		snprintf(w->trouble, room, "ended (no exit code)");
+	else if (info.si_code == CLD_EXITED && info.si_status == 69)
+		snprintf(w->trouble, room,
+			 "ended with code 69: cannot open its port or listeners");
+	else if (info.si_code == CLD_EXITED)
+		snprintf(w->trouble, room, "ended with code %d", info.si_status);
+	else
+		snprintf(w->trouble, room, "was killed by signal %d (%s)%s",
+			 info.si_status, strsignal(info.si_status),
+			 info.si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+	struct watch *watch = handle->data;
+
+	close(watch->fd);
+	free(watch);
+}
+
+static void unwatch(struct worker *w)
+{
+	if (w->watch)
+		uv_close((uv_handle_t *)&w->watch->poll, on_watch_closed);
+	w->watch = NULL;
+}
+
+static void died(struct worker *w)
+{
+	struct supervisor *s = w->supervisor;
+	bool wanted = w->state == WORKER_RUNNING || w->state == WORKER_STARTING;
+	bool was_up = w->state == WORKER_RUNNING;
+	uint64_t life_ms = uv_now(s->loop) - w->born_ms;
+
+	describe_exit(w);
+	unwatch(w);
+	w->asked = false;
+	uv_timer_stop(&w->timer);
+	w->state = wanted ? WORKER_WAITING : WORKER_OFF;
+	if (s->on_change && (was_up || wanted))
+		s->on_change(s->context, w->io, false);
+	if (!wanted) {
+		log_info("worker %s (pid %d) stopped", worker_io_name(w->io), w->pid);
+		w->pid = 0;
+		check_stopped(s);
+		return;
+	}
+	if (life_ms >= GOOD_LIFE_MS)
+		w->backoff_ms = BACKOFF_MIN_MS;
+	log_error("worker %s (pid %d) %s; restart in %u ms", worker_io_name(w->io),
+		  w->pid, w->trouble, w->backoff_ms);
+	w->pid = 0;
+	uv_timer_start(&w->timer, on_backoff, w->backoff_ms, 0);
+	w->backoff_ms =
+		w->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : w->backoff_ms * 2;
+}
+
+static void on_exit_seen(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+
+	(void)status;
+	(void)events;
+	died(watch->worker);
+}
+
+static int watch_pid(struct worker *w)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	int r;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->fd = (int)syscall(SYS_pidfd_open, w->pid, 0);
+	r = watch->fd < 0 ? -errno
+			  : uv_poll_init(w->supervisor->loop, &watch->poll, watch->fd);
+	if (r < 0) {
+		if (watch->fd >= 0)
+			close(watch->fd);
+		free(watch);
+		return r;
+	}
+	watch->worker = w;
+	watch->poll.data = watch;
+	w->watch = watch;
+	return uv_poll_start(&watch->poll, UV_READABLE, on_exit_seen);
+}
+
+/* ---- life ---- */
+
+static void on_look(uv_timer_t *timer);
+
+static void on_status(void *context, json_t *reply, const char *error)
+{
+	struct worker *w = context;
+	struct supervisor *s = w->supervisor;
+
+	bool over = s->closing;
+
+	(void)error;
+	w->asked = false;
+	release(s);
+	if (over || w->state != WORKER_STARTING)
+		return;
+	if (!reply || !json_is_true(json_object_get(reply, "ok")) ||
+	    json_integer_value(json_object_get(reply, "pid")) != w->pid) {
+		uv_timer_start(&w->timer, on_look, POLL_MS, 0);
+		return;
+	}
+	w->state = WORKER_RUNNING;
+	log_info("worker %s (pid %d) %s", worker_io_name(w->io), w->pid,
+		 w->adopted ? "adopted" : "running");
+	if (s->on_change)
+		s->on_change(s->context, w->io, true);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	char path[PATH_MAX];
+
+	if (w->asked)
+		return;
+	if (uv_now(w->supervisor->loop) - w->born_ms >
+	    (w->adopted ? ADOPT_MS : START_MS)) {
+		log_error("worker %s (pid %d) does not answer: killed",
+			  worker_io_name(w->io), w->pid);
+		(void)kill(w->pid, SIGKILL);
+		return;
+	}
+	w->asked = true;
+	w->supervisor->open++;
+	socket_path(w, path);
+	lines_ask(w->supervisor->loop, path, json_pack("{s:s}", "op", "status"), 1000,
+		  on_status, w);
+}
+
+static int spawn(struct worker *w)
+{
+	struct supervisor *s = w->supervisor;
+	const char *argv[20];
+	unsigned n = 0;
+	posix_spawnattr_t attr;
+	posix_spawn_file_actions_t files;
+	sigset_t defaults, none;
+	pid_t pid;
+	int r;
+
+	argv[n++] = s->program;
+	argv[n++] = "--io";
+	argv[n++] = worker_io_name(w->io);
+	argv[n++] = "--store";
+	argv[n++] = s->store;
+	argv[n++] = "--run";
+	argv[n++] = s->run;
+	argv[n++] = "--instance";
+	argv[n++] = s->instance;
+	if (w->io == WORKER_DPDK) {
+		argv[n++] = "--pins";
+		argv[n++] = s->pins;
+		argv[n++] = "--lane";
+		argv[n++] = s->lane;
+		argv[n++] = "--hugepages";
+		argv[n++] = s->hugepages ? "yes" : "no";
+	}
+	argv[n] = NULL;
+
+	sigemptyset(&none);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
+						POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+	r = posix_spawn(&pid, s->program, &files, &attr, (char **)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	if (r)
+		return -r;
+	w->pid = pid;
+	return 0;
+}
+
+/* The pid in worker-<io>.pid if that process is our program for this run directory. */
+static int find_running(const struct worker *w, bool *ret_same_program)
+{
+	const struct supervisor *s = w->supervisor;
+	char path[PATH_MAX + 32], text[4096];
+	ssize_t len;
+	FILE *f;
+	int pid = 0;
+	size_t got;
+
+	snprintf(path, sizeof(path), "%s/worker-%s.pid", s->run, worker_io_name(w->io));
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%d", &pid) != 1 || pid <= 1)
+		pid = 0;
+	fclose(f);
+	if (!pid || kill(pid, 0))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = fopen(path, "re");
+	got = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	text[got] = 0;
+	if (!memmem(text, got, s->run, strlen(s->run) + 1) ||
+	    !memmem(text, got, "lane53-worker", 13))
+		return 0; /* the number was given to someone else */
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, text, sizeof(text) - 1);
+	text[len > 0 ? len : 0] = 0;
+	*ret_same_program = !strcmp(text, s->program);
+	return pid;
+}
+
+static void fail(struct worker *w, int error)
+{
+	snprintf(w->trouble, sizeof(w->trouble), "cannot start %s: %s",
+		 w->supervisor->program, strerror(-error));
+	log_error("worker %s: %s; next try in %u ms", worker_io_name(w->io), w->trouble,
+		  w->backoff_ms);
+	w->pid = 0;
+	w->state = WORKER_WAITING;
+	uv_timer_start(&w->timer, on_backoff, w->backoff_ms, 0);
+	w->backoff_ms =
+		w->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : w->backoff_ms * 2;
+}
+
+static void start(struct worker *w)
+{
+	int r = spawn(w);
+
+	w->adopted = false;
+	w->restarts++;
+	w->born_ms = uv_now(w->supervisor->loop);
+	if (r == 0)
+		r = watch_pid(w);
+	if (r < 0) {
+		fail(w, r);
+		return;
+	}
+	w->state = WORKER_STARTING;
+	uv_timer_start(&w->timer, on_look, POLL_MS, 0);
+}
+
+static void on_stop_limit(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+
+	log_warning("worker %s (pid %d) does not stop: killed", worker_io_name(w->io),
+		    w->pid);
+	(void)kill(w->pid, SIGKILL);
+}
+
+static void stop(struct worker *w)
+{
+	w->state = WORKER_STOPPING;
+	(void)kill(w->pid, SIGTERM);
+	uv_timer_start(&w->timer, on_stop_limit, STOP_MS, 0);
+}
+
+void supervisor_start(struct supervisor *s, enum worker_io io)
+{
+	struct worker *w = &s->worker[io];
+	bool same = false;
+	int pid;
+
+	if (w->state != WORKER_OFF)
+		return;
+	w->backoff_ms = BACKOFF_MIN_MS;
+	pid = find_running(w, &same);
+	if (pid) {
+		w->pid = pid;
+		w->adopted = true;
+		w->born_ms = uv_now(s->loop);
+		if (watch_pid(w) == 0) {
+			w->state = WORKER_STARTING;
+			if (same) {
+				uv_timer_start(&w->timer, on_look, 0, 0);
+				return;
+			}
+			log_info("worker %s (pid %d) is of another version: replaced",
+				 worker_io_name(io), pid);
+			(void)kill(pid, SIGTERM);
+			return;
+		}
+		unwatch(w); /* it died this moment */
+	}
+	start(w);
+	w->restarts = 0;
+}
+
+/* ---- the whole ---- */
+
+static char *copy(const char *text)
+{
+	return strdup(text ? text : "");
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct worker *w = handle->data;
+
+	release(w->supervisor);
+}
+
+int supervisor_open(struct supervisor **ret, const struct supervisor_config *config)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->loop = config->loop;
+	s->program = copy(config->program);
+	s->store = copy(config->store);
+	s->run = copy(config->run);
+	s->instance = copy(config->instance);
+	s->pins = copy(config->pins);
+	s->lane = copy(config->lane);
+	s->hugepages = config->hugepages;
+	s->on_change = config->on_change;
+	s->context = config->context;
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		struct worker *w = &s->worker[io];
+
+		w->supervisor = s;
+		w->io = io;
+		uv_timer_init(s->loop, &w->timer);
+		w->timer.data = w;
+		s->open++;
+	}
+	*ret = s;
+	return 0;
+}
+
+void supervisor_close(struct supervisor *s)
+{
+	if (!s)
+		return;
+	s->closing = true;
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		unwatch(&s->worker[io]);
+		uv_close((uv_handle_t *)&s->worker[io].timer, on_timer_closed);
+	}
+}
+
+void supervisor_stop(struct supervisor *s, void (*done)(void *context), void *context)
+{
+	s->stopped = done;
+	s->stopped_context = context;
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		struct worker *w = &s->worker[io];
+		bool same;
+
+		if (w->state == WORKER_OFF) {
+			w->pid = find_running(w, &same);
+			w->adopted = true;
+			if (!w->pid || watch_pid(w)) {
+				unwatch(w);
+				w->pid = 0;
+				continue;
+			}
+			stop(w);
+		} else if (w->state == WORKER_WAITING) {
+			uv_timer_stop(&w->timer);
+			w->state = WORKER_OFF;
+		} else if (w->state != WORKER_STOPPING) {
+			stop(w);
+		}
+	}
+	check_stopped(s);
+}
+
+void supervisor_view(const struct supervisor *s, enum worker_io io,
+		     struct worker_view *ret)
+{
+	const struct worker *w = &s->worker[io];
+
+	ret->state = w->state;
+	ret->pid = w->pid;
+	ret->adopted = w->adopted;
+	ret->restarts = w->restarts;
+	memcpy(ret->trouble, w->trouble, sizeof(ret->trouble));
+}
+
+void supervisor_ask(struct supervisor *s, enum worker_io io, json_t *request,
+		    unsigned timeout_ms, lines_done *done, void *context)
+{
+	char path[PATH_MAX];
+
+	socket_path(&s->worker[io], path);
+	lines_ask(s->loop, path, request, timeout_ms, done, context);
+}

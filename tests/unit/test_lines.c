@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_lines.c - JSON lines: both sides on one loop. */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "daemon/lines.h"
+
+static uv_loop_t loop;
+static char path[64];
+static struct lines_server *server;
+static struct lines_request *held;
+static unsigned got;
+static json_t *last;
+static char last_error[128];
+
+static void echo(void *context, struct lines_request *request, json_t *json)
+{
+	const char *op = json_string_value(json_object_get(json, "op"));
+
+	(void)context;
+	if (op && !strcmp(op, "hold"))
+		held = request;
+	else if (op && !strcmp(op, "refuse"))
+		lines_refuse(request, "no %s", "way");
+	else
+		lines_reply(request, json_pack("{s:b, s:O}", "ok", 1, "you", json));
+}
+
+static void on_done(void *context, json_t *reply, const char *error)
+{
+	(void)context;
+	got++;
+	json_decref(last);
+	last = json_incref(reply);
+	snprintf(last_error, sizeof(last_error), "%s", error ? error : "");
+}
+
+static void begin(void)
+{
+	snprintf(path, sizeof(path), "/tmp/lane53-lines-%d.sock", getpid());
+	uv_loop_init(&loop);
+	CU_ASSERT_EQUAL_FATAL(lines_listen(&server, &loop, path, echo, NULL), 0);
+	got = 0;
+}
+
+static void end(void)
+{
+	lines_close(server);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	CU_ASSERT_EQUAL(uv_loop_close(&loop), 0);
+	unlink(path);
+	json_decref(last);
+	last = NULL;
+}
+
+static void ask(const char *op, unsigned timeout_ms)
+{
+	unsigned before = got;
+
+	lines_ask(&loop, path, json_pack("{s:s}", "op", op), timeout_ms, on_done, NULL);
+	while (got == before)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void asked_and_answered(void)
+{
+	struct stat st;
+
+	begin();
+	CU_ASSERT_EQUAL(stat(path, &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
+	ask("x", 1000);
+	CU_ASSERT_TRUE(json_is_true(json_object_get(last, "ok")));
+	ask("refuse", 1000);
+	CU_ASSERT_FALSE(json_is_true(json_object_get(last, "ok")));
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(last, "error")),
+			       "no way");
+	end();
+}
+
+static void no_server(void)
+{
+	begin();
+	unlink(path);
+	ask("x", 1000);
+	CU_ASSERT_PTR_NULL(last);
+	CU_ASSERT_NOT_EQUAL(last_error[0], 0);
+	end();
+}
+
+static void client_gives_up_before_the_reply(void)
+{
+	begin();
+	ask("hold", 30);
+	CU_ASSERT_PTR_NULL(last);
+	CU_ASSERT_STRING_EQUAL(last_error, "no reply in time");
+	uv_run(&loop, UV_RUN_NOWAIT);
+	lines_reply(held, json_pack("{s:b}", "ok", 1));
+	ask("x", 1000);
+	CU_ASSERT_PTR_NOT_NULL(last);
+	end();
+}
+
+static void late_reply_after_close(void)
+{
+	begin();
+	ask("hold", 30);
+	lines_close(server);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	lines_reply(held, json_pack("{s:b}", "ok", 1));
+	CU_ASSERT_EQUAL(uv_loop_close(&loop), 0);
+	unlink(path);
+}
+
+/* Raw bytes: two requests in one write, one cut in two, one that is no JSON. */
+static void raw(const char *const parts[], unsigned count, const char *expected)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char reply[1024] = "";
+	size_t len;
+
+	begin();
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (void *)&addr, sizeof(addr)), 0);
+	for (unsigned i = 0; i < count; i++) {
+		CU_ASSERT_EQUAL(write(fd, parts[i], strlen(parts[i])),
+				(ssize_t)strlen(parts[i]));
+		for (int turn = 0; turn < 5; turn++)
+			uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	len = (size_t)recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT);
+	reply[len < sizeof(reply) ? len : 0] = 0;
+	CU_ASSERT_STRING_EQUAL(reply, expected);
+	close(fd);
+	end();
+}
+
+static void lines_and_pieces(void)
+{
+	static const char *const two[] = { "{\"a\":1}\n{\"a\":2}\n" };
+	static const char *const cut[] = { "{\"a", "\":1}", "\n" };
+	static const char *const bad[] = { "[1]\n{\"a\":1}\n" };
+
+	raw(two, 1,
+	    "{\"ok\":true,\"you\":{\"a\":1}}\n{\"ok\":true,\"you\":{\"a\":2}}\n");
+	raw(cut, 3, "{\"ok\":true,\"you\":{\"a\":1}}\n");
+	raw(bad, 1,
+	    "{\"ok\":false,\"error\":\"expected a JSON object on one line\"}\n"
+	    "{\"ok\":true,\"you\":{\"a\":1}}\n");
+}
+
+static const struct check_case tests[] = {
+	{ "asked and answered", asked_and_answered },
+	{ "no server", no_server },
+	{ "client gives up before the reply", client_gives_up_before_the_reply },
+	{ "reply after the server was closed", late_reply_after_close },
+	{ "lines in pieces", lines_and_pieces },
+};
+
+CHECK_MAIN("lines", tests)

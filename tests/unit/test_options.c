@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_options.c - lane53d's command line. */
+#include "check.h"
+
+#include <string.h>
+#include "daemon/options.h"
+#include "problem.h"
+
+#define ARGS_MAX 8
+
+static const struct {
+	const char *args[ARGS_MAX];
+	const char *problem; /* NULL: good */
+} cases[] = {
+	{ { "-conf", "a" }, NULL },
+	{ { "--conf=a", "-dns.port=1053", "-quiet" }, NULL },
+	{ { "-p", "53", "-no-xdp", "--teardown" }, NULL },
+	{ { "-quiet=false" }, NULL },
+	{ { "-dns.port", "0" }, "-dns.port 0: expected a port, 1 to 65535" },
+	{ { "-dns.port", "65536" }, "-dns.port 65536: expected a port, 1 to 65535" },
+	{ { "-dns.port", "-1" }, "-dns.port -1: expected a port, 1 to 65535" },
+	{ { "-conf" }, "-conf: expected a FILE" },
+	{ { "-what" }, "-what: no such flag; see lane53d -help" },
+	{ { "conf" }, "'conf': expected a flag; see lane53d -help" },
+	{ { "-" }, "'-': expected a flag; see lane53d -help" },
+	{ { "-check=maybe" }, "-check=maybe: expected true or false" },
+	{ { "-name", "a/b" },
+	  "-name a/b: expected up to 32 letters, digits, '-', '_', '.'" },
+	{ { "-name", ".." },
+	  "-name ..: expected up to 32 letters, digits, '-', '_', '.'" },
+};
+
+static int parse(struct options *options, const char *const args[ARGS_MAX],
+		 struct problem *problem)
+{
+	char *argv[ARGS_MAX + 2] = { (char *)"lane53d" };
+	int argc = 1;
+
+	while (argc <= ARGS_MAX && args[argc - 1]) {
+		argv[argc] = (char *)args[argc - 1];
+		argc++;
+	}
+	return options_parse(options, argc, argv, problem);
+}
+
+static void every_case(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct options options;
+		struct problem problem = { .text = "" };
+		int r = parse(&options, cases[i].args, &problem);
+
+		CU_ASSERT_EQUAL(r == 0, cases[i].problem == NULL);
+		if (cases[i].problem)
+			CU_ASSERT_STRING_EQUAL(problem.text, cases[i].problem);
+	}
+}
+
+static void values_arrive(void)
+{
+	static const char *const args[ARGS_MAX] = { "-conf=x",  "-dns.port", "1053",
+						    "--no-xdp", "-run=/r",   "-state",
+						    "/s",       "-name=two" };
+	struct options options;
+
+	CU_ASSERT_EQUAL_FATAL(parse(&options, args, NULL), 0);
+	CU_ASSERT_STRING_EQUAL(options.conf, "x");
+	CU_ASSERT_EQUAL(options.dns_port, 1053);
+	CU_ASSERT_TRUE(options.no_xdp);
+	CU_ASSERT_FALSE(options.check);
+	CU_ASSERT_STRING_EQUAL(options.run, "/r/two");
+	CU_ASSERT_STRING_EQUAL(options.store, "/s/two/store");
+}
+
+static void run_directory_fits_a_socket_name(void)
+{
+	char dir[120] = "-run=/";
+	const char *args[ARGS_MAX] = { dir };
+	struct options options;
+	struct problem problem;
+
+	memset(dir + 6, 'x', OPTIONS_RUN_MAX);
+	CU_ASSERT_NOT_EQUAL(parse(&options, args, &problem), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "use a shorter directory"));
+}
+
+static const struct check_case tests[] = {
+	{ "good and bad flags", every_case },
+	{ "values arrive", values_arrive },
+	{ "the run directory fits a socket's name", run_directory_fits_a_socket_name },
+};
+
+CHECK_MAIN("options", tests)
