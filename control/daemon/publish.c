@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* publish.c - see publish.h. */
+#include "publish.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/table.h"
+#include "daemon/aliases.h"
+#include "daemon/nameset.h"
+#include "dns/name.h"
+#include "lane53/wire.h"
+#include "plan/plan.h"
+#include "respond/engine.h"
+#include "store/store.h"
+
+/* What does not fit a blob is not published; room to find that out. */
+#define ANSWER_ROOM 4096
+
+/* More types at one name than this: the rest takes the lane. */
+#define TYPES_MAX 64
+
+struct publisher {
+	struct table *table;
+	struct publish_growth growth;
+	struct aliases aliases;
+	unsigned left_out; /* no room, since the last settle() */
+};
+
+int publisher_open(struct publisher **ret, struct table *table,
+		   const struct publish_growth *growth)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->table = table;
+	if (growth)
+		p->growth = *growth;
+	aliases_init(&p->aliases);
+	*ret = p;
+	return 0;
+}
+
+void publisher_close(struct publisher *p)
+{
+	if (!p)
+		return;
+	table_close(p->table);
+	aliases_deinit(&p->aliases);
+	free(p);
+}
+
+bool publisher_is_on(const struct publisher *p)
+{
+	return p->table != NULL;
+}
+
+const struct table *publisher_table(const struct publisher *p)
+{
+	return p->table;
+}
+
+void publisher_clear(struct publisher *p)
+{
+	if (p->table)
+		table_clear(p->table);
+	aliases_deinit(&p->aliases);
+	p->left_out = 0;
+}
+
+/* ---- what a view draws from ---- */
+
+void publish_each_source(const struct plan *plan, const struct plan_view *view,
+			 bool (*each)(void *context, uint32_t source), void *context)
+{
+	if (view->manual && !each(context, view->manual))
+		return;
+	for (unsigned b = 0; b < view->block_count; b++) {
+		const struct plan_block *block = &plan->blocks[view->blocks[b]];
+
+		for (unsigned s = 0; s < block->step_count; s++)
+			if (block->steps[s].source &&
+			    !each(context, block->steps[s].source))
+				return;
+	}
+}
+
+static bool is_not(void *context, uint32_t source)
+{
+	uint32_t *wanted = context;
+
+	if (source != *wanted)
+		return true;
+	*wanted = 0;
+	return false;
+}
+
+bool publish_view_uses(const struct plan *plan, const struct plan_view *view,
+		       uint32_t source)
+{
+	publish_each_source(plan, view, is_not, &source);
+	return source == 0;
+}
+
+/* ---- the types to ask about ---- */
+
+struct types {
+	uint16_t at[TYPES_MAX];
+	unsigned count;
+	struct store_read *read;
+	const uint8_t *owner;
+};
+
+static bool types_has(const struct types *types, uint16_t type)
+{
+	for (unsigned i = 0; i < types->count; i++)
+		if (types->at[i] == type)
+			return true;
+	return false;
+}
+
+static void types_add(struct types *types, uint16_t type)
+{
+	if (!types_has(types, type) && types->count < TYPES_MAX)
+		types->at[types->count++] = type;
+}
+
+static bool add_set(void *context, const struct rrset *set)
+{
+	types_add(context, set->type);
+	return true;
+}
+
+static bool add_source(void *context, uint32_t source)
+{
+	struct types *types = context;
+
+	store_each_type(types->read, source, types->owner, add_set, types);
+	return true;
+}
+
+/* Stub resolvers ask for these of every name. */
+static const uint16_t always[] = { TYPE_A, TYPE_AAAA, TYPE_HTTPS };
+
+#define ALWAYS_COUNT (sizeof(always) / sizeof(always[0]))
+
+static void types_gather(struct types *types, const struct plan *plan,
+			 const struct plan_view *view, enum publish_extent extent)
+{
+	struct types present = { .read = types->read, .owner = types->owner };
+
+	publish_each_source(plan, view, add_source, &present);
+	for (unsigned i = 0; i < present.count && extent == PUBLISH_WHOLE; i++)
+		types_add(types, present.at[i]);
+	for (unsigned i = 0; i < ALWAYS_COUNT; i++)
+		if (extent == PUBLISH_WHOLE || !types_has(&present, always[i]))
+			types_add(types, always[i]);
+}
+
+/* ---- one name ---- */
+
+static void publish_type(struct publisher *p, const struct plan *plan,
+			 const struct types *types, uint32_t view, uint16_t type)
+{
+	uint8_t bytes[ANSWER_ROOM], sname[255];
+	struct answer answer = { .bytes = bytes, .room = sizeof(bytes) };
+	struct table_key key = { .qname = types->owner, .qtype = type, .view = view };
+	struct table_meta meta = { .expires_s = LANE53_NEVER_EXPIRES };
+	const struct plan_block *block = NULL;
+	const struct plan_zone *zone = NULL;
+	enum answer_result result;
+
+	result = engine_answer_local(plan, types->read, view, types->owner, type,
+				     &answer, sname, &block, &zone);
+	if (result == ANSWER_DONE || result == ANSWER_FORWARD)
+		aliases_note(&p->aliases, view, types->owner, &answer,
+			     result == ANSWER_FORWARD ? sname : NULL);
+	/* A referral is not authoritative, and its glue has owners of its own. */
+	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || !block) {
+		(void)table_retract(p->table, &key);
+		return;
+	}
+	meta.label = zone ? zone->label : 0;
+	meta.log = block->log != 0;
+	if (table_publish(p->table, &key, &answer, &meta) == TABLE_FULL)
+		p->left_out++;
+}
+
+void publisher_publish(struct publisher *p, const struct plan *plan,
+		       struct store_read *read, uint32_t view, const uint8_t *owner,
+		       enum publish_extent extent)
+{
+	const struct plan_view *v = plan_view_find(plan, view);
+	struct types types = { .read = read, .owner = owner };
+
+	if (!p->table || !v)
+		return;
+	types_gather(&types, plan, v, extent);
+	if (extent == PUBLISH_WHOLE)
+		aliases_forget(&p->aliases, view, owner);
+	for (unsigned i = 0; i < types.count; i++)
+		publish_type(p, plan, &types, view, types.at[i]);
+}
+
+void publisher_retract(struct publisher *p, const struct plan *plan,
+		       struct store_read *read, uint32_t view, const uint8_t *owner,
+		       enum publish_extent extent)
+{
+	const struct plan_view *v = plan_view_find(plan, view);
+	struct types types = { .read = read, .owner = owner };
+
+	if (!p->table || !v)
+		return;
+	types_gather(&types, plan, v, extent);
+	for (unsigned i = 0; i < types.count; i++) {
+		struct table_key key = { .qname = owner,
+					 .qtype = types.at[i],
+					 .view = view };
+
+		(void)table_retract(p->table, &key);
+	}
+}
+
+/* ---- a whole view ---- */
+
+struct walk {
+	struct publisher *publisher;
+	const struct plan *plan;
+	struct store_read *read;
+	uint32_t view;
+	uint8_t last[255]; /* a name's types follow each other: visit it once */
+	bool retract;
+};
+
+static bool visit_owner(void *context, const uint8_t *owner, const struct rrset *set)
+{
+	struct walk *walk = context;
+
+	(void)set;
+	if (name_equal(walk->last, owner) && walk->last[0])
+		return true;
+	memcpy(walk->last, owner, name_size(owner));
+	if (walk->retract)
+		publisher_retract(walk->publisher, walk->plan, walk->read, walk->view,
+				  owner, PUBLISH_WHOLE);
+	else
+		publisher_publish(walk->publisher, walk->plan, walk->read, walk->view,
+				  owner, PUBLISH_WHOLE);
+	return true;
+}
+
+static bool visit_source(void *context, uint32_t source)
+{
+	static const uint8_t root[1] = { 0 };
+	struct walk *walk = context;
+
+	memset(walk->last, 0, sizeof(walk->last));
+	store_each(walk->read, source, root, visit_owner, walk);
+	return true;
+}
+
+static void walk_view(struct walk *walk)
+{
+	const struct plan_view *view = plan_view_find(walk->plan, walk->view);
+
+	if (walk->publisher->table && view)
+		publish_each_source(walk->plan, view, visit_source, walk);
+}
+
+void publisher_publish_view(struct publisher *p, const struct plan *plan,
+			    struct store_read *read, uint32_t view)
+{
+	walk_view(&(struct walk){ p, plan, read, view, { 0 }, false });
+}
+
+void publisher_retract_view(struct publisher *p, const struct plan *plan,
+			    struct store_read *read, uint32_t view)
+{
+	walk_view(&(struct walk){ p, plan, read, view, { 0 }, true });
+	aliases_forget_view(&p->aliases, view);
+}
+
+/* ---- room ---- */
+
+static unsigned publish_all(struct publisher *p, const struct plan *plan,
+			    struct store_read *read)
+{
+	p->left_out = 0;
+	for (unsigned v = 0; v < plan->view_count; v++)
+		publisher_publish_view(p, plan, read, plan->views[v].id);
+	return p->left_out;
+}
+
+unsigned publisher_settle(struct publisher *p, const struct plan *plan,
+			  struct store_read *read)
+{
+	unsigned left_out = p->left_out;
+	struct table *old = p->table, *grown;
+
+	p->left_out = 0;
+	if (!left_out || !p->growth.begin)
+		return left_out;
+	if (p->growth.begin(p->growth.context, &grown) < 0)
+		return left_out;
+	p->table = grown;
+	left_out = publish_all(p, plan, read);
+	table_close(old);
+	if (p->growth.commit(p->growth.context) < 0)
+		return left_out;
+	return left_out;
+}
+
+int publisher_dirty_aliases(const struct publisher *p, uint32_t view,
+			    const struct nameset *changed, bool existence,
+			    struct nameset *dirty)
+{
+	return aliases_dirty(&p->aliases, view, changed, existence, dirty);
+}
