@@ -6,9 +6,9 @@
  * visibility.  Records belong to a *source* (one hosts directive, one zone of a zone
  * file, the manual records of one view), whose number comes from store_id().
  *
- *   records   source u32 BE | name key | type u16 BE  ──►  RRset
- *   meta      text key                                ──►  bytes (PLAN_KEY, ...)
- *   ids       kind '/' text                           ──►  number, never reused
+ *   records   source u32 BE | name key | 0 | type u16 BE  ──►  RRset
+ *   meta      text key                                    ──►  bytes (PLAN_KEY, ...)
+ *   ids       kind '/' text                               ──►  number, never reused
  *
  * The name key is the name's labels from the root down, lower case, each ended by a 0
  * byte (0 and 1 inside a label are escaped as 1,1 and 1,2), so byte order is canonical
@@ -35,10 +35,13 @@ enum { STORE_ABSENT = 1, STORE_OTHER_VERSION = 2 };
 
 /*
  * Open the store in directory @dir; STORE_READ_WRITE creates it (mode 0700).
- * @map_bytes is the most it may ever hold (address space, not memory); 0 = 16 GiB.
+ * @map_bytes is the most it may ever hold (address space, not memory); 0 = 16 GiB; the
+ * same in every process.
  * On success *@ret_store is the caller's.
  * Return: 0; STORE_ABSENT (read-only and nothing there); STORE_OTHER_VERSION; -EACCES;
- * -EIO or -EINVAL: corrupt or not a store; -ENOMEM.
+ * -EIO or -EINVAL: corrupt or not a store; -ENOMEM; -EBUSY: to write, where this process
+ * has it open to read only (handles on one directory share LMDB's environment); another
+ * negative errno of making the directory.
  */
 int store_open(struct store **ret_store, const char *dir, enum store_mode mode,
 	       size_t map_bytes);
@@ -52,7 +55,7 @@ void store_close(struct store *store);
 int store_read_begin(struct store *store, struct store_read **ret_read);
 /* Everything borrowed from @read ends here. */
 void store_read_end(struct store_read *read);
-/* Rises with every commit of any kind. */
+/* Rises with every commit that changed anything. */
 uint64_t store_read_commit_id(const struct store_read *read);
 
 /* One RRset; everything borrowed until store_read_end(). */
@@ -106,7 +109,11 @@ int store_write_begin(struct store *store, struct store_write **ret_write);
 int store_write_commit(struct store_write *write); /* ends @write, also on failure */
 void store_write_abort(struct store_write *write);
 
-/* Replace the RRset of @name and @type; @rdata in the layout of struct rrset. */
+/*
+ * Replace the RRset of @name and @type; @rdata in the layout of struct rrset.
+ * Names in ascending order behind everything stored are appended, which is fastest.
+ * Return: 0, or a negative errno after which only abort makes sense.
+ */
 int store_put(struct store_write *write, uint32_t source, const uint8_t *name,
 	      const struct rrset *set);
 /* Return: 0, STORE_ABSENT, negative errno. */
