@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # setup.sh - install everything lane53 needs on a Debian 12 machine, by package name.
 #
+#   setup.sh		to build, run and test
+#   setup.sh bench	the systems that scripts/bench.sh compares as well
+#
 # Run as root.  Does nothing when all is there; README, quickstart, tests and CI call it.
 set -eu
 
@@ -11,9 +14,11 @@ libraries='dpdk-dev libdpdk-dev libbpf-dev libxdp-dev libldns-dev liblmdb-dev li
 	libhiredis-dev libcunit1-dev libelf-dev zlib1g-dev linux-libc-dev'
 tests='clang-format libclang-rt-14-dev iproute2 ethtool procps util-linux curl jq
 	knot knot-dnsutils bind9-dnsutils dnsperf'
+peers=
+[ "${1:-}" != bench ] || peers='unbound nsd dnsdist dnsmasq-base python3-matplotlib'
 
 missing=
-for package in $build $libraries $tests; do
+for package in $build $libraries $tests $peers; do
 	state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$state" = installed ] || missing="$missing $package"
 done
