@@ -55,6 +55,9 @@ struct port_ops {
 	void (*send)(struct port *port, struct query *queries, unsigned count);
 	/* Take queries back without a response. */
 	void (*drop)(struct port *port, struct query *queries, unsigned count);
+	/* Take queries back whose responses follow by send_later(), or never; a TCP
+	 * connection stays open for them.  NULL: drop() will do. */
+	void (*later)(struct port *port, struct query *queries, unsigned count);
 	/* A response to a client whose query was taken back before.  @bytes is copied. */
 	void (*send_later)(struct port *port, const struct client *client,
 			   const uint8_t *bytes, size_t len);
