@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * lane.bpf.h - send a frame down the lane, and a response back out of it.
+ *
+ *   client's frame ─► push Ethernet + tag ─► lane53a ─► lane53b, the worker
+ *   lane53a ◄─ the worker's frame, with the tag it came with ─► strip ─► client's interface
+ *
+ * The client's frame is in the lane's whole, VLAN tags and all.
+ */
+#ifndef LANE53_LANE_BPF_H
+#define LANE53_LANE_BPF_H
+
+#include "frame.bpf.h"
+#include "maps.bpf.h"
+#include "view.bpf.h"
+
+struct lane_header {
+	struct ethhdr eth;
+	struct lane53_tag tag;
+} __attribute__((packed));
+LANE53_ABI_ASSERT(sizeof(struct lane_header) == LANE53_LANE_PUSH);
+
+#define LANE_FRAME_MAX (LANE53_LANE_MTU + sizeof(struct ethhdr))
+
+/* verifier, clang: stores of one byte order in one go; a frame has no alignment. */
+static __always_inline void store_u32_be(__u8 *p, __u32 value)
+{
+	*(__u32 *)p = bpf_htonl(value);
+}
+
+/* Does the worker serve?  Its heartbeat is 0 when it is known to be dead. */
+static __always_inline bool lane_is_open(const struct lane53_settings *set)
+{
+	const __u64 beat_ns = *(const volatile __u64 *)&set->heartbeat_ns;
+	__u32 zero = 0;
+
+	if (!beat_ns || !bpf_map_lookup_elem(&lane, &zero))
+		return false;
+	/* signed: a beat may be written between our tick and now */
+	return (__s64)(bpf_ktime_get_coarse_ns() - beat_ns) <
+	       (__s64)LANE53_HEARTBEAT_MAX_AGE_NS;
+}
+
+static __always_inline void lane_header_write(struct lane_header *h,
+					      const struct lane53_settings *set,
+					      const struct frame *f,
+					      const struct view *view)
+{
+	__u64 *pad;
+
+	__builtin_memcpy(h->eth.h_dest, set->lane_mac_b, ETH_ALEN);
+	__builtin_memcpy(h->eth.h_source, set->lane_mac_a, ETH_ALEN);
+	h->eth.h_proto = bpf_htons(LANE53_ETHERTYPE);
+	h->tag.magic_be = bpf_htons(LANE53_TAG_MAGIC);
+	h->tag.version = LANE53_ABI_VERSION;
+	h->tag.flags = f->ipv6 ? LANE53_TAG_IPV6 : 0;
+	store_u32_be(h->tag.ifindex_be, f->in.ifindex);
+	store_u32_be(h->tag.view_be, view->view);
+	store_u32_be(h->tag.tenant_be, view->tenant);
+	h->tag.l3_off_be = bpf_htons(frame_l3_off(f));
+	h->tag.l4_off_be = bpf_htons(frame_l4_off(f));
+	h->tag.dns_off_be = bpf_htons(f->dns_off);
+	h->tag.dns_len_be = bpf_htons(f->dns_len);
+	pad = (__u64 *)h->tag.pad;
+	*pad = 0;
+	*(__u16 *)(pad + 1) = 0;
+}
+
+/*
+ * Make the query's frame one for the lane.  On LANE53_TO_LANE the frame is ready for
+ * lane_redirect(); on the others it is as it was.
+ */
+static __always_inline enum lane53_outcome lane_push(struct xdp_md *ctx,
+						     const struct lane53_settings *set,
+						     const struct frame *f,
+						     const struct view *view)
+{
+	struct cursor c;
+	const void *h;
+
+	if (!lane_is_open(set))
+		return LANE53_PASSED_NO_WORKER;
+	if (frame_len(ctx) > LANE_FRAME_MAX - LANE53_LANE_PUSH ||
+	    bpf_xdp_adjust_head(ctx, -LANE53_LANE_PUSH))
+		return LANE53_PASSED_NO_ROOM;
+	c = frame_cursor(ctx);
+	h = cursor_take(&c, LANE53_LANE_PUSH);
+	if (!h) /* verifier: cannot be, they were just pushed */
+		return LANE53_PASSED_NO_ROOM;
+	lane_header_write((struct lane_header *)h, set, f, view);
+	return LANE53_TO_LANE;
+}
+
+static __always_inline int lane_redirect(void)
+{
+	return (int)bpf_redirect_map(&lane, 0, 0);
+}
+
+/*
+ * A frame on lane53a: strip the tag and say in *@ret_ifindex where it goes.
+ * Return: LANE53_FROM_LANE, or why not; PASSED_NOT_DNS for what is not of the lane.
+ */
+static __always_inline enum lane53_outcome lane_pop(struct xdp_md *ctx,
+						    __u32 *ret_ifindex)
+{
+	struct cursor c = frame_cursor(ctx);
+	const struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+	const struct lane53_tag *tag = cursor_take(&c, sizeof(*tag));
+	struct lane53_iface_key out = {};
+
+	if (!eth || eth->h_proto != bpf_htons(LANE53_ETHERTYPE))
+		return LANE53_PASSED_NOT_DNS;
+	if (!tag || tag->magic_be != bpf_htons(LANE53_TAG_MAGIC) ||
+	    tag->version != LANE53_ABI_VERSION)
+		return LANE53_LANE_BAD_TAG;
+	if (tag->flags & LANE53_TAG_PROBE)
+		return LANE53_LANE_PROBE;
+	out.ifindex = bpf_ntohl(*(const __u32 *)tag->ifindex_be);
+	if (!bpf_map_lookup_elem(&interfaces, &out))
+		return LANE53_LANE_NO_INTERFACE;
+	/* fails only when less than an Ethernet header would be left */
+	if (bpf_xdp_adjust_head(ctx, LANE53_LANE_PUSH))
+		return LANE53_LANE_BAD_TAG;
+	*ret_ifindex = out.ifindex;
+	return LANE53_FROM_LANE;
+}
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * lane53.bpf.c - the two XDP programs.
+ *
+ *   lane53_entry   on clients' interfaces: answer, or the lane, or the stack
+ *   lane53_return  on lane53a: the worker's responses to their clients
+ *
+ * A query is never dropped.  Every visit ends in one outcome, counted once.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "answer.bpf.h"
+#include "blob.bpf.h"
+#include "count.bpf.h"
+#include "lane.bpf.h"
+
+/* One frame's visit to lane53_entry. */
+struct visit {
+	const struct lane53_settings *settings;
+	struct frame frame;
+	struct view view;
+	struct question question;
+};
+
+/* No outcome yet: the next step decides. */
+#define GO_ON LANE53_OUTCOME_COUNT
+
+static __always_inline enum lane53_outcome arrive(struct xdp_md *ctx, struct visit *v)
+{
+	v->settings = settings_get();
+	if (!v->settings || !v->settings->enabled)
+		return LANE53_PASSED_DISABLED;
+	switch (frame_read(ctx, &v->frame)) {
+	case FRAME_NOT_UDP:
+		return LANE53_PASSED_NOT_DNS;
+	case FRAME_UNSUPPORTED:
+		return LANE53_PASSED_UNSUPPORTED;
+	case FRAME_OK:
+		break;
+	}
+	switch (view_find(ctx, &v->frame, &v->view)) {
+	case VIEW_NOT_OURS:
+		return LANE53_PASSED_NOT_OURS;
+	case VIEW_BAD_SOURCE:
+		return LANE53_PASSED_UNSUPPORTED;
+	case VIEW_OK:
+		break;
+	}
+	return frame_trim(ctx, &v->frame) ? GO_ON : LANE53_PASSED_UNSUPPORTED;
+}
+
+/* What XDP may answer; the rest of what is a query is the worker's. */
+static __always_inline bool is_plain(const struct question *q, __u32 message_len)
+{
+	return q->qclass == CLASS_IN && q->end == message_len &&
+	       (!q->edns.present || !q->edns.version) &&
+	       !(q->edns.flags & (QUESTION_EDNS_HAS_ECS | QUESTION_EDNS_HAS_NSID));
+}
+
+/* GO_ON with a plain question; TO_LANE for other queries. */
+static __always_inline enum lane53_outcome ask(const struct cursor *message,
+					       struct visit *v)
+{
+	const enum question_status status = question_read(message, &v->question);
+
+	if (status == QUESTION_SHORT || status == QUESTION_RESPONSE)
+		return LANE53_PASSED_UNSUPPORTED;
+	if (status != QUESTION_OK || !is_plain(&v->question, v->frame.dns_len))
+		return LANE53_TO_LANE;
+	return GO_ON;
+}
+
+/* ANSWERED_*, or TO_LANE with the query as it was. */
+static __always_inline enum lane53_outcome
+answer(struct xdp_md *ctx, const struct cursor *message, struct visit *v)
+{
+	struct told told;
+	struct reply reply;
+	struct found found;
+
+	if (!lookup(message, &v->question, v->view.view, &found))
+		return LANE53_TO_LANE;
+	told.outcome = found.cached ? LANE53_ANSWERED_CACHE : LANE53_ANSWERED_LOCAL;
+	if (found.copy.flags & (LANE53_SLOT_SMALL | LANE53_SLOT_LARGE)) {
+		reply.limit = v->settings->udp_limit;
+		switch (answer_blob(ctx, &v->frame, &v->question, &found, &reply)) {
+		case BLOB_LANE:
+			return LANE53_TO_LANE;
+		case BLOB_TRUNCATED:
+			told.outcome = LANE53_ANSWERED_TRUNCATED;
+			break;
+		case BLOB_ANSWERED:
+			break;
+		}
+	} else if (!answer_inline(ctx, &v->frame, &v->question, &found, &reply)) {
+		return LANE53_TO_LANE;
+	}
+	told.slot_flags = found.copy.flags;
+	told.label = found.copy.label;
+	told.response_len = reply.len;
+	told.response_flags = reply.flags;
+	count_series(&v->frame, &v->question, &told);
+	event_tell(ctx, v->settings, &v->frame, &v->view, &v->question, &told);
+	return told.outcome;
+}
+
+static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visit *v)
+{
+	enum lane53_outcome why = arrive(ctx, v);
+	struct cursor message;
+
+	if (why != GO_ON)
+		return why;
+	message = frame_message(ctx, &v->frame);
+	why = ask(&message, v);
+	if (why == GO_ON)
+		why = answer(ctx, &message, v);
+	if (why == LANE53_TO_LANE)
+		why = lane_push(ctx, v->settings, &v->frame, &v->view);
+	return why;
+}
+
+/* The only place that turns an outcome of the entry into an XDP action. */
+static __always_inline int entry_action(enum lane53_outcome why)
+{
+	switch (why) {
+	case LANE53_ANSWERED_LOCAL:
+	case LANE53_ANSWERED_CACHE:
+	case LANE53_ANSWERED_TRUNCATED:
+		return XDP_TX;
+	case LANE53_TO_LANE:
+		return lane_redirect();
+	default:
+		return XDP_PASS;
+	}
+}
+
+static __always_inline int return_action(enum lane53_outcome why, __u32 ifindex)
+{
+	switch (why) {
+	case LANE53_FROM_LANE:
+		return (int)bpf_redirect(ifindex, 0);
+	case LANE53_LANE_BAD_TAG:
+	case LANE53_LANE_NO_INTERFACE:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+SEC("xdp")
+int lane53_entry(struct xdp_md *ctx)
+{
+	struct visit v;
+	const enum lane53_outcome why = visit(ctx, &v);
+
+	count_outcome(why);
+	return entry_action(why);
+}
+
+SEC("xdp")
+int lane53_return(struct xdp_md *ctx)
+{
+	__u32 ifindex = 0;
+	const enum lane53_outcome why = lane_pop(ctx, &ifindex);
+
+	count_outcome(why);
+	return return_action(why, ifindex);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
