@@ -140,7 +140,9 @@ struct lane53_slot {
 	__u8 hop;    /* belongs to the bucket, not the entry: bit i = slot i after this
 		   * one holds an entry whose home is here */
 	__u16 flags; /* LANE53_SLOT_* */
-	__u16 csum; /* ones' complement sum of the answer bytes, folded, not inverted */
+	__u16 csum;  /* ones' complement sum of the answer bytes, folded, not inverted;
+		     * as bpf_csum_diff() sums: 16-bit words in memory order, a zero
+		     * byte after an odd length */
 	__u16 label; /* row group of `series`, < LANE53_LABEL_MAX */
 	union {
 		__u8 answer[LANE53_INLINE_BYTES];

@@ -43,6 +43,9 @@ TABLE_INLINE void table_read_barrier(void)
 	__asm__ volatile("" ::: "memory");
 }
 
+/* Eight bytes of a slot, whatever its fields are. */
+typedef __u64 __attribute__((may_alias)) table_word;
+
 #define TABLE_LOAD(type, field) (*(const volatile type *)&(field))
 
 enum table_find {
@@ -62,8 +65,8 @@ TABLE_INLINE enum table_find table_copy(const struct lane53_slot *slot,
 					struct lane53_slot *ret)
 {
 	const __u32 seq = TABLE_LOAD(__u32, slot->seq);
-	const volatile __u64 *from = (const volatile __u64 *)slot;
-	__u64 *to = (__u64 *)ret;
+	const volatile table_word *from = (const volatile table_word *)slot;
+	table_word *to = (table_word *)ret;
 
 	table_read_barrier();
 	/* unrolled by hand: clang 14 makes a call of memcpy() of a volatile copy loop */
