@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* read.c - what XDP counts (per CPU, summed here) and tells (the ring buffer). */
+#include "read.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lane53.skel.h"
+#include "problem.h"
+#include "state.h"
+
+const char *xdp_outcome_name(enum lane53_outcome outcome)
+{
+	static const char *const names[] = {
+#define X(name, text) #name,
+		LANE53_OUTCOMES(X)
+#undef X
+	};
+
+	return outcome < LANE53_OUTCOME_COUNT ? names[outcome] : "?";
+}
+
+const char *xdp_outcome_text(enum lane53_outcome outcome)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		LANE53_OUTCOMES(X)
+#undef X
+	};
+
+	return outcome < LANE53_OUTCOME_COUNT ? texts[outcome] : "?";
+}
+
+int xdp_outcomes(const struct xdp *xdp, uint64_t ret[LANE53_OUTCOME_COUNT])
+{
+	const int fd = bpf_map__fd(xdp->skel->maps.outcomes);
+	const int cpus = libbpf_num_possible_cpus();
+	uint64_t *per_cpu;
+	int r = 0;
+
+	if (cpus < 0)
+		return cpus;
+	per_cpu = calloc((size_t)cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	for (__u32 i = 0; i < LANE53_OUTCOME_COUNT && r == 0; i++) {
+		r = bpf_map_lookup_elem(fd, &i, per_cpu);
+		ret[i] = 0;
+		for (int cpu = 0; cpu < cpus && r == 0; cpu++)
+			ret[i] += per_cpu[cpu];
+	}
+	free(per_cpu);
+	return r;
+}
+
+static void add_series(struct xdp_series *sum, const struct lane53_series *row)
+{
+	sum->count += row->count;
+	sum->do_count += row->do_count;
+	sum->request_bytes += row->request_bytes;
+	sum->response_bytes += row->response_bytes;
+	sum->truncated += row->truncated;
+	for (unsigned i = 0; i < LANE53_SIZE_BUCKETS; i++) {
+		sum->request_bucket[i] += row->request_bucket[i];
+		sum->response_bucket[i] += row->response_bucket[i];
+	}
+}
+
+/* @label's rows for every CPU, in one call where the kernel has it (5.13). */
+static int read_rows(int fd, unsigned label, struct lane53_series *rows, unsigned cpus)
+{
+	const __u32 first = label * XDP_SERIES_PER_LABEL;
+	__u32 before = first - 1, last, keys[XDP_SERIES_PER_LABEL];
+	__u32 count = XDP_SERIES_PER_LABEL;
+	int r = bpf_map_lookup_batch(fd, first ? &before : NULL, &last, keys, rows,
+				     &count, NULL);
+
+	if ((r == 0 || r == -ENOENT) && count == XDP_SERIES_PER_LABEL)
+		return 0;
+	r = 0;
+	for (__u32 i = 0; i < XDP_SERIES_PER_LABEL && r == 0; i++) {
+		const __u32 key = first + i;
+
+		r = bpf_map_lookup_elem(fd, &key, rows + (size_t)i * cpus);
+	}
+	return r;
+}
+
+int xdp_series(const struct xdp *xdp, unsigned label,
+	       struct xdp_series ret[XDP_SERIES_PER_LABEL])
+{
+	const int fd = bpf_map__fd(xdp->skel->maps.series);
+	const int cpus = libbpf_num_possible_cpus();
+	struct lane53_series *rows;
+	int r;
+
+	if (label >= LANE53_LABEL_MAX)
+		return -EINVAL;
+	if (cpus < 0)
+		return cpus;
+	rows = calloc((size_t)cpus * XDP_SERIES_PER_LABEL, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	r = read_rows(fd, label, rows, (unsigned)cpus);
+	for (unsigned i = 0; i < XDP_SERIES_PER_LABEL && r == 0; i++) {
+		ret[i] = (struct xdp_series){ 0 };
+		for (int cpu = 0; cpu < cpus; cpu++)
+			add_series(&ret[i], &rows[i * (unsigned)cpus + (unsigned)cpu]);
+	}
+	free(rows);
+	return r;
+}
+
+/* ---- events ---- */
+
+static int take_event(void *context, void *data, size_t bytes)
+{
+	struct xdp *xdp = context;
+
+	if (bytes >= sizeof(struct lane53_event) && xdp->on_event)
+		xdp->on_event(xdp->on_event_context, data);
+	return 0;
+}
+
+int events_open(struct xdp *xdp, struct problem *problem)
+{
+	int r;
+
+	xdp->events = ring_buffer__new(bpf_map__fd(xdp->skel->maps.events), take_event,
+				       xdp, NULL);
+	if (xdp->events)
+		return 0;
+	r = -errno;
+	problem_set(problem, NULL, 0, "cannot read XDP's events: %s", strerror(-r));
+	return r;
+}
+
+void events_close(struct xdp *xdp)
+{
+	ring_buffer__free(xdp->events);
+	xdp->events = NULL;
+}
+
+int xdp_events_fd(const struct xdp *xdp)
+{
+	return ring_buffer__epoll_fd(xdp->events);
+}
+
+unsigned xdp_events_consume(struct xdp *xdp,
+			    void (*each)(void *context,
+					 const struct lane53_event *event),
+			    void *context)
+{
+	int n;
+
+	xdp->on_event = each;
+	xdp->on_event_context = context;
+	n = ring_buffer__consume(xdp->events);
+	return n > 0 ? (unsigned)n : 0;
+}
