@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Interfaces by glob, now and later; native mode where the peer can take it; two server
+# blocks on two addresses never mix; an offloaded VLAN tag never gets another view's answer.
+set -eu
+. "$(dirname "$0")/node.sh"
+lab_require_root
+lab_up
+lab_upstream
+ip -n "$LAB_ID-node" addr add 10.53.0.54/32 dev lo
+cat >"$LAB_DIR/Corefile" <<END
+.:53 {
+    bind $LAB_SERVICE
+    xdp v[cx]*
+    hosts {
+        192.0.2.1 name.example
+    }
+}
+.:53 {
+    bind 10.53.0.54
+    hosts {
+        192.0.2.2 name.example
+    }
+}
+END
+lab_lane53
+
+# The same question to two addresses, both from XDP.
+before=$(lab_outcome ANSWERED_LOCAL)
+lab_ask client name.example A | grep -q 'c0000201$'
+LAB_ADDRESS=10.53.0.54 lab_ask client name.example A | grep -q 'c0000202$'
+[ "$(lab_outcome ANSWERED_LOCAL)" = $((before + 2)) ]
+
+# An interface that appears is attached, a leaving one forgotten.
+ip link add vx9 netns "$LAB_ID-node" type veth peer name eth9 netns "$LAB_ID-client"
+ip -n "$LAB_ID-node" link set vx9 up
+attached() { lab_ctl interfaces --json | jq -e ".interfaces[] | select(.name == \"$1\" and .state == \"attached\")"; }
+lab_wait 5 attached vx9
+ip -n "$LAB_ID-node" link del vx9
+gone() { ! lab_ctl interfaces --json | grep -q vx9; }
+lab_wait 5 gone
+! ls "/sys/fs/bpf/lane53/$LAB_ID/v1" | grep vx9 || exit 1
+echo "vx9 came and went"
+
+# A VLAN on the client's side: the veth offloads the tag, XDP sees none; the frame is the
+# stack's business, and no view answers it as if it were untagged on purpose.
+ip -n "$LAB_ID-client" link add link eth0 name eth0.7 type vlan id 7
+ip -n "$LAB_ID-client" addr add 10.53.77.2/24 dev eth0.7
+ip -n "$LAB_ID-client" link set eth0.7 up
+lab_in client sh -c 'ip neigh replace 10.53.77.1 lladdr $(ip neigh show 10.53.1.1 | cut -d" " -f5) dev eth0.7'
+sed -i 's/    xdp v\[cx\]\*/    xdp v[cx]* {\n        vlan 7\n    }/' "$LAB_DIR/Corefile"
+lab_ctl reload >"$LAB_DIR/reload" 2>&1 || true
+{ lab_ctl status --json; lab_ctl interfaces --json; cat "$LAB_DIR/reload" "$LAB_DIR/lane53d.log"; } |
+	grep -q 'ethtool -K' || {
+	lab_ctl status
+	echo "a VLAN view on an offloading veth was not refused"
+	exit 1
+}
+echo "a VLAN view on an offloading veth is refused with the ethtool line"
