@@ -19,6 +19,27 @@
 #define STATS_DURATION_BUCKETS 17 /* 0.25 ms * 2^0..15, +Inf (CoreDNS's) */
 #define STATS_UPSTREAMS        64
 
+/*
+ * Message sizes as CoreDNS counts them: one more bucket than bounds, the last is +Inf.
+ * Not cumulative.  The first seven are those of lane53_size_bucket().
+ */
+#define STATS_SIZE_BOUNDS                                                         \
+	{                                                                         \
+		0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, \
+			48000, 64000                                              \
+	}
+#define STATS_SIZE_BUCKETS 15
+
+static inline unsigned stats_size_bucket(uint32_t bytes)
+{
+	static const uint32_t bounds[] = STATS_SIZE_BOUNDS;
+	unsigned i = 0;
+
+	while (i < STATS_SIZE_BUCKETS - 1 && bytes > bounds[i])
+		i++;
+	return i;
+}
+
 /* All fields: written by the worker, read by lane53d; relaxed, statistics only. */
 typedef _Atomic uint64_t stats_counter;
 
@@ -27,8 +48,8 @@ struct stats_label {
 	stats_counter responses[STATS_RCODES];
 	stats_counter duration[STATS_DURATION_BUCKETS];
 	stats_counter duration_sum_ns;
-	stats_counter request_size[2][LANE53_SIZE_BUCKETS], request_size_sum[2];
-	stats_counter response_size[2][LANE53_SIZE_BUCKETS], response_size_sum[2];
+	stats_counter request_size[2][STATS_SIZE_BUCKETS], request_size_sum[2];
+	stats_counter response_size[2][STATS_SIZE_BUCKETS], response_size_sum[2];
 	stats_counter do_requests;
 	stats_counter cache_hits_success, cache_hits_denial, cache_requests;
 };
