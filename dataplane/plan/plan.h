@@ -86,7 +86,7 @@ struct plan_forward {
 	unsigned max_fails;      /* 0 = never down */
 	unsigned max_concurrent; /* 0 = no limit; above: REFUSED */
 	unsigned workers;        /* fanout: upstreams asked at once, 0 = all */
-	unsigned attempts;       /* tries per upstream */
+	unsigned attempts;       /* tries per upstream; 0 = until timeout_ms */
 	uint32_t try_timeout_ms; /* one try */
 	uint32_t timeout_ms;     /* the whole query */
 	uint32_t health_check_ms;

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * plan_build.c - plan_build(): from struct config to struct plan.
+ *
+ *   units      one for each server block and port: the blocks of the plan
+ *   sockets    one for each address, port and tenant, with the units that answer there
+ *   views      one for each set of units
+ *
+ * Failure is remembered (struct build) and checked at the end, so that the plan under
+ * construction is always one that plan_free() takes.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "corefile/config.h"
+#include "dns/name.h"
+#include "lane53/abi.h"
+#include "lane53/wire.h"
+
+#define TCP_IDLE_MS     10000 /* as CoreDNS */
+#define TCP_CONNECTIONS 1000  /* 1,000 of 64 KiB at the worst */
+
+struct unit {
+	unsigned block; /* of the config */
+	uint16_t port;
+};
+
+struct socket_at {
+	struct plan_address local;
+	uint32_t tenant;
+	const char *scope; /* the tenant's text, NULL = default */
+	unsigned *units;   /* ascending */
+	unsigned unit_count;
+};
+
+struct build {
+	const struct config *config;
+	const struct plan_inputs *in;
+	struct plan *plan;
+	struct plan_origins origins;
+	struct unit *units;
+	unsigned unit_count;
+	struct socket_at *sockets;
+	unsigned socket_count;
+	int error; /* the first */
+};
+
+static void fail(struct build *b, int error)
+{
+	if (!b->error)
+		b->error = error;
+}
+
+static void *take(struct build *b, size_t count, size_t size)
+{
+	void *p = calloc(count ? count : 1, size);
+
+	if (!p)
+		fail(b, -ENOMEM);
+	return p;
+}
+
+static char *copy_text(struct build *b, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		fail(b, -ENOMEM);
+	return copy;
+}
+
+/* @at with room for one element more, zeroed; NULL, and @at as it was, on failure. */
+static void *grow(struct build *b, void **at, unsigned *count, size_t size)
+{
+	char *grown = realloc(*at, (*count + 1u) * size);
+
+	if (!grown) {
+		fail(b, -ENOMEM);
+		return NULL;
+	}
+	*at = grown;
+	memset(grown + *count * size, 0, size);
+	return grown + (*count)++ * size;
+}
+
+#define GROW(b, at, count) grow((b), (void **)&(at), &(count), sizeof(*(at)))
+
+static uint32_t draw(struct build *b, const char *kind, const char *text)
+{
+	uint32_t id = 0;
+	int r = b->in->id(b->in->context, kind, text, &id);
+
+	if (r < 0)
+		fail(b, r);
+	return id;
+}
+
+static void copy_names(struct build *b, struct plan_names *out,
+		       const struct plan_names *names)
+{
+	if (names->count == 0)
+		return;
+	out->at = take(b, names->count, sizeof(*out->at));
+	if (!out->at)
+		return;
+	memcpy(out->at, names->at, names->count * sizeof(*out->at));
+	out->count = names->count;
+}
+
+/* ---- addresses ---- */
+
+static bool is_any(const uint8_t addr[16])
+{
+	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff };
+
+	return !memcmp(addr, (uint8_t[16]){ 0 }, 16) || !memcmp(addr, any4, 16);
+}
+
+/* "192.0.2.1:53", "[2001:db8::1]:53", ":53" for any. */
+static void format_address(char *out, size_t room, const uint8_t addr[16],
+			   uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (is_any(addr))
+		snprintf(out, room, ":%u", port);
+	else if (!memcmp(addr, (uint8_t[12]){ [10] = 0xff, [11] = 0xff }, 12))
+		snprintf(out, room, "%s:%u",
+			 inet_ntop(AF_INET, addr + 12, text, sizeof(text)), port);
+	else
+		snprintf(out, room, "[%s]:%u",
+			 inet_ntop(AF_INET6, addr, text, sizeof(text)), port);
+}
+
+/* Does @bind name @addr, which the interface @interface (or none) has? */
+static bool bind_names(const struct config_bind *bind, const uint8_t addr[16],
+		       const struct plan_inputs *in)
+{
+	if (bind->is_address)
+		return !memcmp(bind->addr, addr, 16);
+	for (unsigned i = 0; i < in->local_count; i++)
+		if (!strcmp(in->locals[i].interface, bind->text) &&
+		    !memcmp(in->locals[i].addr, addr, 16))
+			return true;
+	return false;
+}
+
+typedef void address_fn(struct build *b, unsigned unit, const uint8_t addr[16]);
+
+/* The addresses of one bind, but those that an `except` takes out.  Return: how many. */
+static unsigned each_of_bind(struct build *b, unsigned unit,
+			     const struct config_bind *bind, address_fn *use)
+{
+	const struct config_block *block = &b->config->blocks[b->units[unit].block];
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < (bind->is_address ? 1 : b->in->local_count); i++) {
+		const struct config_local *local = &b->in->locals[i];
+		const uint8_t *addr = bind->is_address ? bind->addr : local->addr;
+		bool excepted = false;
+
+		if (!bind->is_address && strcmp(local->interface, bind->text))
+			continue;
+		for (unsigned j = 0; j < block->except_count; j++)
+			excepted |= bind_names(&block->excepts[j], addr, b->in);
+		if (excepted)
+			continue;
+		use(b, unit, addr);
+		used++;
+	}
+	return used;
+}
+
+static void each_address(struct build *b, unsigned unit, address_fn *use, bool say)
+{
+	const struct config_block *block = &b->config->blocks[b->units[unit].block];
+	static const uint8_t any[16];
+
+	if (block->bind_count == 0)
+		use(b, unit, any);
+	for (unsigned i = 0; i < block->bind_count; i++) {
+		const struct config_bind *bind = &block->binds[i];
+		struct problem problem = { 0 };
+
+		if (each_of_bind(b, unit, bind, use) || !say || !b->in->problem)
+			continue;
+		problem_set(&problem, bind->place.file, bind->place.line,
+			    "bind: '%s' gives no address now (expected an interface "
+			    "that is there and has one): not served there",
+			    bind->text);
+		b->in->problem(b->in->context, &problem);
+	}
+}
+
+/* ---- units ---- */
+
+static void make_units(struct build *b)
+{
+	for (unsigned i = 0; i < b->config->block_count; i++) {
+		const struct config_block *block = &b->config->blocks[i];
+
+		for (unsigned k = 0; k < block->key_count; k++) {
+			bool known = false;
+			struct unit *unit;
+
+			for (unsigned l = 0; l < k; l++)
+				known |= block->keys[l].port == block->keys[k].port;
+			if (known)
+				continue;
+			unit = GROW(b, b->units, b->unit_count);
+			if (unit)
+				*unit = (struct unit){ i, block->keys[k].port };
+		}
+	}
+}
+
+/* ---- sockets ---- */
+
+static void add_socket(struct build *b, unsigned unit, const uint8_t addr[16])
+{
+	const struct config_block *block = &b->config->blocks[b->units[unit].block];
+	uint32_t tenant = block->scope < 0 ? 0 : b->origins.tenants[block->scope];
+	struct plan_address local = { .port = b->units[unit].port };
+	struct socket_at *at = NULL;
+	unsigned *added;
+
+	if (!is_any(addr))
+		memcpy(local.addr, addr, 16);
+	for (unsigned i = 0; i < b->socket_count && !at; i++)
+		if (b->sockets[i].tenant == tenant &&
+		    b->sockets[i].local.port == local.port &&
+		    !memcmp(b->sockets[i].local.addr, local.addr, 16))
+			at = &b->sockets[i];
+	if (!at) {
+		at = GROW(b, b->sockets, b->socket_count);
+		if (!at)
+			return;
+		at->local = local;
+		at->tenant = tenant;
+		if (block->scope >= 0)
+			at->scope = b->config->xdp[block->scope].tenant;
+	}
+	/* units come in ascending order; twice the same when binds overlap */
+	if (at->unit_count && at->units[at->unit_count - 1] == unit)
+		return;
+	added = GROW(b, at->units, at->unit_count);
+	if (added)
+		*added = unit;
+}
+
+/* ---- views and listeners ---- */
+
+static bool is_same_set(const struct socket_at *a, const struct socket_at *b)
+{
+	return a->unit_count == b->unit_count &&
+	       !memcmp(a->units, b->units, a->unit_count * sizeof(*a->units));
+}
+
+/* Socket @i's view is that of the first socket with the same units. */
+static unsigned first_alike(const struct build *b, unsigned i)
+{
+	unsigned j = 0;
+
+	while (!is_same_set(&b->sockets[j], &b->sockets[i]))
+		j++;
+	return j;
+}
+
+static void name_view(const struct build *b, unsigned socket, bool only, char *out,
+		      size_t room)
+{
+	const struct socket_at *at = &b->sockets[socket];
+	char address[80];
+
+	format_address(address, sizeof(address), at->local.addr, at->local.port);
+	if (only)
+		snprintf(out, room, "default");
+	else
+		snprintf(out, room, "%s%s%s", address, at->scope ? "@" : "",
+			 at->scope ? at->scope : "");
+}
+
+static void make_view(struct build *b, unsigned socket, bool only)
+{
+	const struct socket_at *at = &b->sockets[socket];
+	struct plan *plan = b->plan;
+	struct plan_view *view = GROW(b, plan->views, plan->view_count);
+	char name[512], manual[600];
+
+	if (!view)
+		return;
+	name_view(b, socket, only, name, sizeof(name));
+	snprintf(manual, sizeof(manual), "manual %s", name);
+	view->name = copy_text(b, name);
+	view->id = draw(b, "view", name);
+	view->manual = draw(b, "source", manual);
+	view->blocks = take(b, at->unit_count, sizeof(*view->blocks));
+	if (!view->blocks)
+		return;
+	memcpy(view->blocks, at->units, at->unit_count * sizeof(*view->blocks));
+	view->block_count = at->unit_count;
+}
+
+static void make_views(struct build *b)
+{
+	struct plan *plan = b->plan;
+	unsigned *view_of = take(b, b->socket_count, sizeof(*view_of));
+	unsigned count = 0;
+
+	for (unsigned i = 0; view_of && i < b->socket_count; i++) {
+		unsigned alike = first_alike(b, i);
+
+		view_of[i] = alike == i ? count++ : view_of[alike];
+	}
+	for (unsigned i = 0; view_of && i < b->socket_count; i++)
+		if (first_alike(b, i) == i)
+			make_view(b, i, count == 1);
+	for (unsigned i = 0; !b->error && i < b->socket_count; i++) {
+		struct plan_listener *listener =
+			GROW(b, plan->listeners, plan->listener_count);
+
+		if (!listener)
+			break;
+		listener->local = b->sockets[i].local;
+		listener->tenant = b->sockets[i].tenant;
+		listener->view = plan->views[view_of[i]].id;
+	}
+	free(view_of);
+}
+
+/* ---- steps ---- */
+
+static struct plan_forward *copy_forward(struct build *b,
+					 const struct plan_forward *forward)
+{
+	struct plan_forward *copy = take(b, 1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *forward;
+	copy->except = (struct plan_names){ 0 };
+	copy_names(b, &copy->except, &forward->except);
+	copy->upstreams = take(b, forward->upstream_count, sizeof(*copy->upstreams));
+	if (copy->upstreams)
+		memcpy(copy->upstreams, forward->upstreams,
+		       forward->upstream_count * sizeof(*copy->upstreams));
+	else
+		copy->upstream_count = 0;
+	return copy;
+}
+
+static struct plan_step *add_step(struct build *b, struct plan_block *out,
+				  const struct config_step *step)
+{
+	struct plan_step *copy = GROW(b, out->steps, out->step_count);
+
+	if (!copy)
+		return NULL;
+	copy->kind = step->kind;
+	copy->fallthrough.on = step->fallthrough.on;
+	copy_names(b, &copy->fallthrough.zones, &step->fallthrough.zones);
+	return copy;
+}
+
+static void add_zone(struct build *b, struct plan_block *out,
+		     const struct config_step *step, const char *path,
+		     const struct plan_name *origin)
+{
+	struct plan_names one = { (struct plan_name *)origin, 1 };
+	struct plan_step *copy;
+	char id[NAME_TEXT_ROOM + 4096 + 8];
+
+	/* the same zone twice: the first counts */
+	for (unsigned i = 0; i < out->step_count; i++)
+		if (out->steps[i].kind == STEP_ZONE && out->steps[i].zones.count &&
+		    out->steps[i].zones.at[0].len == origin->len &&
+		    !memcmp(out->steps[i].zones.at[0].wire, origin->wire, origin->len))
+			return;
+	copy = add_step(b, out, step);
+	if (!copy)
+		return;
+	config_zone_id(id, sizeof(id), path, origin->wire);
+	copy->source = draw(b, "source", id);
+	copy_names(b, &copy->zones, &one);
+}
+
+/* A zone file's zones, or those that an `auto` has found. */
+static void add_zones(struct build *b, struct plan_block *out,
+		      const struct config_step *step)
+{
+	const struct config_source *source = &b->config->sources[step->source];
+
+	for (unsigned i = 0;
+	     source->kind == SOURCE_ZONE_FILE && i < source->zones.count; i++)
+		add_zone(b, out, step, source->path, &source->zones.at[i]);
+	for (unsigned i = 0; source->kind == SOURCE_AUTO && i < b->in->found_count;
+	     i++) {
+		const struct config_found *found = &b->in->found[i];
+
+		if (found->source == (unsigned)step->source &&
+		    plan_names_cover(&source->zones, found->origin.wire,
+				     found->origin.len))
+			add_zone(b, out, step, found->path, &found->origin);
+	}
+}
+
+/* Of the zones from @first on, the longest first: a zone comes before its parent. */
+static void sort_zones(struct plan_block *out, unsigned first)
+{
+	for (unsigned i = first + 1; i < out->step_count; i++) {
+		struct plan_step step = out->steps[i];
+		unsigned j = i;
+
+		for (; j > first &&
+		       out->steps[j - 1].zones.at[0].len < step.zones.at[0].len;
+		     j--)
+			out->steps[j] = out->steps[j - 1];
+		out->steps[j] = step;
+	}
+}
+
+/* Zone steps: those of `file` before those of `auto`, as in CoreDNS. */
+static void add_zone_steps(struct build *b, struct plan_block *out,
+			   const struct config_block *block)
+{
+	static const enum config_source_kind order[] = { SOURCE_ZONE_FILE,
+							 SOURCE_AUTO };
+
+	for (unsigned k = 0; k < 2; k++) {
+		unsigned first = out->step_count;
+
+		for (unsigned i = 0; i < block->step_count; i++) {
+			const struct config_step *step = &block->steps[i];
+
+			if (step->kind == STEP_ZONE &&
+			    b->config->sources[step->source].kind == order[k])
+				add_zones(b, out, step);
+		}
+		if (!b->error)
+			sort_zones(out, first);
+	}
+}
+
+static void add_texts(struct build *b, struct plan_step *out,
+		      const struct config_step *step, const struct plan_block *block)
+{
+	unsigned count = step->kind == STEP_LOOP ? 1 : step->text_count;
+	char zone[NAME_TEXT_ROOM], probe[NAME_TEXT_ROOM + 64];
+
+	out->texts = take(b, count, sizeof(*out->texts));
+	if (!out->texts)
+		return;
+	out->text_count = count;
+	if (step->kind == STEP_LOOP) {
+		(void)name_to_text(zone, block->zones[0].name.wire);
+		snprintf(probe, sizeof(probe), "%s.%s", b->in->loop_token,
+			 strcmp(zone, ".") ? zone : "");
+		out->texts[0] = copy_text(b, probe);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++)
+		out->texts[i] = copy_text(b, step->texts[i]);
+}
+
+static void make_steps(struct build *b, struct plan_block *out,
+		       const struct config_block *block)
+{
+	bool zones_done = false;
+
+	for (unsigned i = 0; i < block->step_count && !b->error; i++) {
+		const struct config_step *step = &block->steps[i];
+		struct plan_step *copy;
+
+		if (step->kind == STEP_ZONE) {
+			if (!zones_done)
+				add_zone_steps(b, out, block);
+			zones_done = true;
+			continue;
+		}
+		if (step->kind == STEP_LOOP && !(block->loop && b->in->loop_token))
+			continue;
+		copy = add_step(b, out, step);
+		if (!copy)
+			return;
+		copy_names(b, &copy->zones, &step->zones);
+		if (step->kind == STEP_HOSTS)
+			copy->source =
+				draw(b, "source", b->config->sources[step->source].id);
+		if (step->kind == STEP_FORWARD) {
+			copy->forward = copy_forward(b, step->forward);
+			out->recursion = true;
+		}
+		if (step->kind == STEP_CHAOS || step->kind == STEP_LOOP)
+			add_texts(b, copy, step, out);
+	}
+}
+
+/* ---- blocks ---- */
+
+static void name_server(struct build *b, unsigned unit, const uint8_t addr[16])
+{
+	struct plan_block *out = &b->plan->blocks[unit];
+	char address[80], text[96];
+
+	if (out->server) /* of several addresses the first is the label */
+		return;
+	format_address(address, sizeof(address), addr, b->units[unit].port);
+	snprintf(text, sizeof(text), "dns://%s", address);
+	out->server = copy_text(b, text);
+}
+
+static void make_zones(struct build *b, unsigned unit, struct plan_block *out,
+		       const struct config_block *block)
+{
+	for (unsigned i = 0; i < block->key_count; i++) {
+		const struct config_key *key = &block->keys[i];
+
+		if (key->port != b->units[unit].port)
+			continue;
+		for (unsigned j = 0; j < key->zones.count && !b->error; j++) {
+			struct plan_zone *zone = GROW(b, out->zones, out->zone_count);
+			char text[NAME_TEXT_ROOM], label[NAME_TEXT_ROOM + 128];
+			uint32_t id;
+
+			if (!zone)
+				return;
+			zone->name = key->zones.at[j];
+			(void)name_to_text(text, zone->name.wire);
+			snprintf(label, sizeof(label), "%s %s", out->server, text);
+			id = draw(b, "label", label);
+			zone->label = id < LANE53_LABEL_MAX ? (uint16_t)id : 0;
+		}
+	}
+}
+
+static void make_block(struct build *b, unsigned unit)
+{
+	const struct config_block *block = &b->config->blocks[b->units[unit].block];
+	struct plan_block *out = &b->plan->blocks[unit];
+	char fallback[32];
+
+	b->origins.block_of[unit] = b->units[unit].block;
+	each_address(b, unit, name_server, true);
+	snprintf(fallback, sizeof(fallback), "dns://:%u", b->units[unit].port);
+	if (!out->server)
+		out->server = copy_text(b, fallback);
+	if (b->error)
+		return;
+	make_zones(b, unit, out, block);
+	out->cache = block->cache;
+	out->cache.zones = out->cache.disable_success_zones =
+		out->cache.disable_denial_zones = (struct plan_names){ 0 };
+	copy_names(b, &out->cache.zones, &block->cache.zones);
+	copy_names(b, &out->cache.disable_success_zones,
+		   &block->cache.disable_success_zones);
+	copy_names(b, &out->cache.disable_denial_zones,
+		   &block->cache.disable_denial_zones);
+	for (unsigned i = 0; i < block->log_count; i++)
+		out->log |= block->logs[i].classes;
+	out->errors = block->errors;
+	if (!b->error)
+		make_steps(b, out, block);
+}
+
+static void make_plan(struct build *b)
+{
+	struct plan *plan = b->plan;
+
+	for (unsigned i = 0; i < b->config->xdp_count && !b->error; i++)
+		if (b->config->xdp[i].tenant)
+			b->origins.tenants[i] =
+				draw(b, "tenant", b->config->xdp[i].tenant);
+	make_units(b);
+	if (b->error)
+		return;
+	plan->blocks = take(b, b->unit_count, sizeof(*plan->blocks));
+	b->origins.block_of = take(b, b->unit_count, sizeof(*b->origins.block_of));
+	if (b->error)
+		return;
+	plan->block_count = b->unit_count;
+	for (unsigned i = 0; i < b->unit_count && !b->error; i++) {
+		make_block(b, i);
+		each_address(b, i, add_socket, false);
+	}
+	if (!b->error && b->socket_count == 0)
+		fail(b, -EADDRNOTAVAIL);
+	if (!b->error)
+		make_views(b);
+}
+
+int plan_build(struct plan **ret_plan, struct plan_origins *ret_origins,
+	       const struct config *config, const struct plan_inputs *inputs)
+{
+	struct build b = { .config = config, .in = inputs };
+
+	b.plan = take(&b, 1, sizeof(*b.plan));
+	b.origins.tenants = take(&b, config->xdp_count, sizeof(*b.origins.tenants));
+	if (!b.error) {
+		b.plan->generation = inputs->generation;
+		b.plan->publish = inputs->publish;
+		b.plan->udp_payload = LANE53_UDP_PAYLOAD;
+		b.plan->tcp_idle_ms = TCP_IDLE_MS;
+		b.plan->tcp_connections = TCP_CONNECTIONS;
+		make_plan(&b);
+	}
+	for (unsigned i = 0; i < b.socket_count; i++)
+		free(b.sockets[i].units);
+	free(b.sockets);
+	free(b.units);
+	if (b.error) {
+		plan_free(b.plan);
+		plan_origins_deinit(&b.origins);
+		return b.error;
+	}
+	*ret_plan = b.plan;
+	*ret_origins = b.origins;
+	return 0;
+}
+
+void plan_origins_deinit(struct plan_origins *origins)
+{
+	free(origins->block_of);
+	free(origins->tenants);
+	*origins = (struct plan_origins){ 0 };
+}
