@@ -3,6 +3,7 @@
  * directives_answer.c - small directives that answer or say where: chaos, loop, whoami,
  * cache, xdp.
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include "corefile/directive.h"
@@ -273,6 +274,17 @@ static int compare_prefixes(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct config_prefix));
 }
 
+static const char *prefix_text(struct compile *c, const struct config_prefix *prefix)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool v4 = prefix->bits >= 96 && !memcmp(prefix->addr, mapped, 12);
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, prefix->addr + (v4 ? 12 : 0), text,
+		  sizeof(text));
+	return arena_format(c->arena, "%s/%u", text, prefix->bits - (v4 ? 96u : 0));
+}
+
 /* The tenant's canonical text: the same scope is the same tenant, however written. */
 static const char *tenant_text(struct compile *c, const struct config_xdp *xdp)
 {
@@ -283,14 +295,9 @@ static const char *tenant_text(struct compile *c, const struct config_xdp *xdp)
 				    xdp->patterns[i]);
 	if (xdp->vlan)
 		text = arena_format(c->arena, "%s;vlan=%u", text, xdp->vlan);
-	for (unsigned i = 0; i < xdp->from_count; i++) {
-		const struct config_prefix *from = &xdp->from[i];
-
-		text = arena_format(c->arena, "%s%s", text, i ? "," : ";from=");
-		for (unsigned j = 0; j < 16; j++)
-			text = arena_format(c->arena, "%s%02x", text, from->addr[j]);
-		text = arena_format(c->arena, "%s/%u", text, from->bits);
-	}
+	for (unsigned i = 0; i < xdp->from_count; i++)
+		text = arena_format(c->arena, "%s%s%s", text,
+				    i ? "," : ";from=", prefix_text(c, &xdp->from[i]));
 	return text;
 }
 

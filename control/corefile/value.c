@@ -261,6 +261,11 @@ bool value_zones(const char *text, struct arena *arena, struct plan_names *names
 	return true;
 }
 
+static bool is_same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 /* Edits (insert, delete, replace, swap neighbours) from @a to @b; long words: many. */
 static unsigned distance(const char *a, const char *b)
 {
@@ -278,14 +283,14 @@ static unsigned distance(const char *a, const char *b)
 				d[i][j] = (unsigned)(i + j);
 				continue;
 			}
-			best = d[i - 1][j - 1] +
-			       (tolower((unsigned char)a[i - 1]) != b[j - 1]);
+			best = d[i - 1][j - 1] + !is_same_letter(a[i - 1], b[j - 1]);
 			if (d[i - 1][j] + 1 < best)
 				best = d[i - 1][j] + 1;
 			if (d[i][j - 1] + 1 < best)
 				best = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+			if (i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) &&
+			    is_same_letter(a[i - 2], b[j - 1]) &&
+			    d[i - 2][j - 2] + 1 < best)
 				best = d[i - 2][j - 2] + 1;
 			d[i][j] = best;
 		}
