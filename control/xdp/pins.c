@@ -82,8 +82,12 @@ int pins_make_dir(const char *dir, struct problem *problem)
 		if (mkdir(part, 0700) < 0 && errno != EEXIST) {
 			int r = -errno;
 
-			problem_set(problem, NULL, 0, "cannot make %s: %s", part,
-				    strerror(errno));
+			problem_set(problem, NULL, 0,
+				    "cannot make %s: %s: XDP needs root, or CAP_BPF, "
+				    "CAP_NET_ADMIN and a bpffs of this user's; or use "
+				    "-no-xdp",
+				    part, strerror(-r));
+			r = r == -EACCES ? -EPERM : r;
 			return r;
 		}
 		if (!slash)

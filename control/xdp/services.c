@@ -22,13 +22,15 @@ static struct lane53_iface iface_entry(const struct xdp *xdp, const struct iface
 				       const struct lane53_iface_key *key)
 {
 	struct lane53_iface entry = { 0 };
-	bool named = false, has_tenant = false;
+	bool named = false, has_tenant = false, may_hide_tag = false;
 
 	for (unsigned i = 0; i < xdp->rule_count; i++) {
 		const struct xdp_rule *rule = &xdp->rules[i];
 
-		if (rule->vlan != key->vlan || rule->vlan_inner != key->vlan_inner ||
-		    !rule_matches(rule, iface->name))
+		if (!rule_matches(rule, iface->name))
+			continue;
+		may_hide_tag |= rule->vlan && iface->peer_elsewhere;
+		if (rule->vlan != key->vlan || rule->vlan_inner != key->vlan_inner)
 			continue;
 		named = true;
 		if (rule->from_count) {
@@ -44,9 +46,10 @@ static struct lane53_iface iface_entry(const struct xdp *xdp, const struct iface
 	}
 	/*
 	 * Without a rule for it the untagged entry is there only for responses from the
-	 * lane: no frame goes to MAC 00:00:00:00:00:00.
+	 * lane: no frame goes to MAC 00:00:00:00:00:00.  The same where a veth's far
+	 * end may hide VLAN tags: what looks untagged may be another tenant's.
 	 */
-	if (named)
+	if (named && (key->vlan || !may_hide_tag))
 		memcpy(entry.mac, iface->mac, sizeof(entry.mac));
 	return entry;
 }
@@ -128,6 +131,14 @@ static bool is_ipv4(const uint8_t addr[16])
 	return !memcmp(addr, mapped, sizeof(mapped));
 }
 
+/* Nothing on a wire goes there; and on lo every source is our own. */
+static bool is_loopback(const uint8_t addr[16])
+{
+	static const uint8_t ipv6[16] = { [15] = 1 };
+
+	return is_ipv4(addr) ? addr[12] == 127 : !memcmp(addr, ipv6, sizeof(ipv6));
+}
+
 static void put_wildcard(const struct xdp *xdp, struct image *services,
 			 const struct plan_listener *listener)
 {
@@ -137,7 +148,7 @@ static void put_wildcard(const struct xdp *xdp, struct image *services,
 
 	at = ifaces_addresses(xdp->ifaces, &count);
 	for (unsigned i = 0; i < count; i++)
-		if (!only_ipv4 || is_ipv4(at[i].addr))
+		if (!is_loopback(at[i].addr) && (!only_ipv4 || is_ipv4(at[i].addr)))
 			put_service(services, listener, at[i].addr);
 }
 

@@ -95,7 +95,8 @@ struct xdp_prefix {
 /*
  * Every rule whose pattern matches an interface's name applies to it: the first one's
  * mode; per VLAN the tenant of the first without `from`, and on top of it the prefixes
- * of those with.  Untagged frames are left to the stack if all matching rules have a VLAN.
+ * of those with.  Untagged frames are left to the stack if all matching rules have a VLAN,
+ * or if one has and the interface is a veth whose far end we cannot ask about its tags.
  */
 struct xdp_rule {
 	const char *pattern; /* name, or glob as fnmatch(3) */
