@@ -76,6 +76,9 @@ struct rig_entry {
 /* The slot it went to, in mapped memory. */
 struct lane53_slot *rig_put(struct rig *rig, struct rig_table *table,
 			    const struct rig_entry *entry);
+/* NULL if the eight slots of its neighbourhood are taken; nothing is moved. */
+struct lane53_slot *rig_try_put(struct rig *rig, struct rig_table *table,
+				const struct rig_entry *entry);
 void rig_clear(struct rig_table *table);
 
 struct rig_run {
