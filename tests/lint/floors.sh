@@ -22,6 +22,9 @@ mv "$bad.1" "$bad"
 
 check bpf "\"(dns|plan|store|cache|io|respond|worker)/|$control"
 check dataplane "$control|\".*\.bpf\.h\"|\".*\.skel\.h\"|<bpf/libbpf"
+# port_dpdk.c loads nothing itself: it silences the libbpf that libxdp loads with
+grep -v 'port_dpdk\.c:.*<bpf/libbpf\.h>' "$bad" >"$bad.1" || true
+mv "$bad.1" "$bad"
 check dataplane/dns '"(plan|store|cache|io|respond|worker)/'
 check dataplane/plan '"(store|cache|io|respond|worker)/'
 check dataplane/store '"(plan|cache|io|respond|worker)/'

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * port_dpdk.c - the lane as a port: tagged frames in, tagged responses out.
+ *
+ *   rx_burst ─► frame_read ─► query (the mbuf is its handle)
+ *   send ─► response into the same mbuf, headers turned round ─► tx_burst
+ *   send_later ─► headers from the client's ticket into a new mbuf ─► tx_burst
+ *
+ * The only file that knows DPDK.
+ */
+#include "io/port_dpdk.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <xdp/libxdp.h>
+#include "io/frame.h"
+#include "io/port.h"
+#include "lane53/abi.h"
+#include "lane53/wire.h"
+
+/*
+ * The PMD takes 2,048 mbufs for its fill ring and as many may be on the way out; with
+ * 2,047 it fails, with 3,000 it works (ARCHITECTURE 14).  8,191 is the next 2^n - 1 that
+ * leaves room for a transmit ring full of responses.
+ */
+#define MBUFS        8191
+#define MBUF_CACHE   256
+#define RING_ENTRIES 2048
+/* One page less the mbuf's head would be 3,584; the lane's frames are 1,614 at most. */
+#define MBUF_ROOM (2048 + RTE_PKTMBUF_HEADROOM)
+
+/* Bytes of a frame on the lane: its MTU counts from behind the Ethernet header. */
+#define FRAME_MAX (RTE_ETHER_HDR_LEN + LANE53_LANE_MTU)
+
+#define REPLY_ROOM 4096
+
+/* A ring that stays full for so many tries belongs to a lane that is gone. */
+#define TX_TRIES 16
+
+#define HUGEPAGE_MB      256
+#define PLAIN_MB         128
+#define HUGEPAGES_MIN_KB (HUGEPAGE_MB * 1024ul)
+
+struct ticket {
+	uint8_t prefix_len;
+	uint8_t prefix[FRAME_PREFIX_MAX];
+};
+
+_Static_assert(sizeof(struct ticket) <= CLIENT_TICKET_BYTES, "tickets fit");
+_Static_assert(FRAME_MAX <= 2048, "frames fit an mbuf");
+
+struct dpdk_port {
+	struct port base; /* first */
+	uint16_t id;
+	int fd;
+	struct rte_mempool *pool;
+	struct port_dpdk_counts counts;
+	struct rte_mbuf *tx[2 * PORT_BATCH];
+	uint8_t reply[PORT_BATCH][REPLY_ROOM]; /* one per query handed out */
+	unsigned free_replies[PORT_BATCH], free_count;
+};
+
+/* What a query's handle points at: its mbuf knows its reply. */
+struct mbuf_private {
+	unsigned reply;
+};
+
+static struct dpdk_port *of(struct port *port)
+{
+	return (struct dpdk_port *)port;
+}
+
+/* ---- queries in ---- */
+
+static void client_fill(struct client *client, const struct frame *f,
+			const uint8_t *bytes)
+{
+	struct ticket ticket = { .prefix_len = (uint8_t)f->dns_off };
+
+	memcpy(client->remote, f->remote, 16);
+	memcpy(client->local, f->local, 16);
+	client->remote_port = f->remote_port;
+	client->local_port = f->local_port;
+	client->view = f->view;
+	client->ifindex = f->ifindex;
+	client->proto = CLIENT_UDP;
+	memcpy(ticket.prefix, bytes, f->dns_off);
+	memcpy(client->ticket, &ticket, sizeof(ticket));
+}
+
+/* Return: is it a query? */
+static bool query_fill(struct dpdk_port *port, struct query *query,
+		       struct rte_mbuf *mbuf)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	struct mbuf_private *private = rte_mbuf_to_priv(mbuf);
+	struct frame f;
+
+	switch (frame_read(&f, bytes, rte_pktmbuf_data_len(mbuf))) {
+	case FRAME_OK:
+		break;
+	case FRAME_NOT_LANE: /* the kernel's own: router solicitations and such */
+		return false;
+	case FRAME_BAD_TAG:
+	case FRAME_NOT_UDP:
+		port->counts.rx_bad++;
+		return false;
+	}
+	port->counts.rx++;
+	client_fill(&query->client, &f, bytes);
+	private->reply = port->free_replies[--port->free_count];
+	query->message = bytes + f.dns_off;
+	query->len = f.dns_len;
+	query->reply = port->reply[private->reply];
+	query->reply_room = REPLY_ROOM;
+	query->reply_len = 0;
+	query->handle = mbuf;
+	return true;
+}
+
+static unsigned port_recv(struct port *base, struct query *queries, unsigned max)
+{
+	struct dpdk_port *port = of(base);
+	struct rte_mbuf *mbufs[PORT_BATCH];
+	unsigned used = 0;
+	uint16_t got;
+
+	if (max > port->free_count)
+		max = port->free_count;
+	got = rte_eth_rx_burst(port->id, 0, mbufs, (uint16_t)max);
+	for (uint16_t i = 0; i < got; i++) {
+		if (query_fill(port, &queries[used], mbufs[i]))
+			used++;
+		else
+			rte_pktmbuf_free(mbufs[i]);
+	}
+	return used;
+}
+
+/* ---- responses out ---- */
+
+/* Put prefix and message into @mbuf as a response.  Return: is it ready to go? */
+static bool mbuf_reply(struct dpdk_port *port, struct rte_mbuf *mbuf,
+		       const struct client *client, const uint8_t *message, size_t len)
+{
+	uint8_t cut[REPLY_ROOM];
+	struct ticket ticket;
+	uint8_t *bytes;
+
+	memcpy(&ticket, client->ticket, sizeof(ticket));
+	if (ticket.prefix_len + len > FRAME_MAX) {
+		if (len > sizeof(cut))
+			goto drop; /* not one of ours: a limit is 4,096 at most */
+		memcpy(cut, message, len);
+		len = frame_truncate(cut, len);
+		message = cut;
+	}
+	rte_pktmbuf_reset(mbuf);
+	bytes = (uint8_t *)rte_pktmbuf_append(mbuf,
+					      (uint16_t)(ticket.prefix_len + len));
+	if (!bytes || ticket.prefix_len + len > FRAME_MAX)
+		goto drop;
+	memcpy(bytes, ticket.prefix, ticket.prefix_len);
+	memcpy(bytes + ticket.prefix_len, message, len);
+	frame_reply(bytes, ticket.prefix_len, len);
+	return true;
+
+drop:
+	port->counts.tx_dropped++;
+	rte_pktmbuf_free(mbuf);
+	return false;
+}
+
+static void transmit(struct dpdk_port *port, unsigned count)
+{
+	unsigned done = 0;
+
+	for (int tries = 0; done < count && tries < TX_TRIES; tries++)
+		done += rte_eth_tx_burst(port->id, 0, port->tx + done,
+					 (uint16_t)(count - done));
+	port->counts.tx += done;
+	port->counts.tx_dropped += count - done;
+	for (; done < count; done++)
+		rte_pktmbuf_free(port->tx[done]);
+}
+
+static void reply_give(struct dpdk_port *port, const struct query *query)
+{
+	struct mbuf_private *private = rte_mbuf_to_priv(query->handle);
+
+	port->free_replies[port->free_count++] = private->reply;
+}
+
+static void port_send(struct port *base, struct query *queries, unsigned count)
+{
+	struct dpdk_port *port = of(base);
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct query *q = &queries[i];
+
+		reply_give(port, q);
+		/* the message was read from this mbuf, the reply is elsewhere */
+		if (mbuf_reply(port, q->handle, &q->client, q->reply, q->reply_len))
+			port->tx[ready++] = q->handle;
+	}
+	transmit(port, ready);
+}
+
+static void port_drop(struct port *base, struct query *queries, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		reply_give(of(base), &queries[i]);
+		rte_pktmbuf_free(queries[i].handle);
+	}
+}
+
+static void port_send_later(struct port *base, const struct client *client,
+			    const uint8_t *bytes, size_t len)
+{
+	struct dpdk_port *port = of(base);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->pool);
+
+	if (!mbuf) {
+		port->counts.tx_dropped++;
+		return;
+	}
+	if (mbuf_reply(port, mbuf, client, bytes, len)) {
+		port->tx[0] = mbuf;
+		transmit(port, 1);
+	}
+}
+
+/* The process ends next; 22.11 cannot give the socket back before (port_dpdk.h). */
+static void port_close(struct port *base)
+{
+	(void)rte_eth_dev_stop(of(base)->id);
+	free(base);
+}
+
+static const struct port_ops ops = {
+	.name = "dpdk",
+	.recv = port_recv,
+	.send = port_send,
+	.drop = port_drop,
+	.send_later = port_send_later,
+	.close = port_close,
+};
+
+/* ---- EAL ---- */
+
+static unsigned long free_hugepages_kb(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long pages = 0, size_kb = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		(void)sscanf(line, "HugePages_Free: %lu", &pages);
+		(void)sscanf(line, "Hugepagesize: %lu", &size_kb);
+	}
+	if (file)
+		fclose(file);
+	return pages * size_kb;
+}
+
+/* One lcore that may run wherever we may: EAL would pin it, and start one per CPU. */
+static void format_lcores(char *text, size_t room)
+{
+	size_t len = (size_t)snprintf(text, room, "--lcores=0@(");
+	const char *comma = "";
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	(void)sched_getaffinity(0, sizeof(cpus), &cpus); /* empty: CPU 0, below */
+	if (CPU_COUNT(&cpus) == 0)
+		CPU_SET(0, &cpus);
+	for (int cpu = 0; cpu < CPU_SETSIZE && len + 8 < room; cpu++)
+		if (CPU_ISSET(cpu, &cpus)) {
+			len += (size_t)snprintf(text + len, room - len, "%s%d", comma,
+						cpu);
+			comma = ",";
+		}
+	snprintf(text + len, room - len, ")");
+}
+
+static int eal_start(const struct port_dpdk_config *config, bool hugepages)
+{
+	char lcores[1024], prefix[96], vdev[128], memory[16];
+	char *argv[16];
+	int argc = 0;
+
+	format_lcores(lcores, sizeof(lcores));
+	snprintf(prefix, sizeof(prefix), "--file-prefix=lane53-%s", config->instance);
+	snprintf(
+		vdev, sizeof(vdev),
+		"--vdev=net_af_xdp0,iface=%s,start_queue=0,queue_count=1,busy_budget=0",
+		config->interface);
+	snprintf(memory, sizeof(memory), "%d", hugepages ? HUGEPAGE_MB : PLAIN_MB);
+	argv[argc++] = (char *)"lane53-worker";
+	argv[argc++] = lcores;
+	argv[argc++] = prefix;
+	argv[argc++] = vdev;
+	argv[argc++] = (char *)"--no-pci";
+	argv[argc++] = (char *)"--no-telemetry";
+	argv[argc++] = (char *)"--log-level=critical";
+	argv[argc++] = (char *)"-m";
+	argv[argc++] = memory;
+	if (hugepages) {
+		argv[argc++] = (char *)"--in-memory";
+	} else { /* --no-huge --in-memory does not work (ARCHITECTURE 14) */
+		argv[argc++] = (char *)"--no-huge";
+		argv[argc++] = (char *)"--no-shconf";
+	}
+	argv[argc] = NULL;
+	return rte_eal_init(argc, argv) < 0 ? -rte_errno : 0;
+}
+
+/* ---- the port ---- */
+
+static int port_configure(struct dpdk_port *port)
+{
+	struct rte_eth_conf conf = { 0 };
+	int r;
+
+	port->pool = rte_pktmbuf_pool_create(
+		"lane", MBUFS, MBUF_CACHE,
+		RTE_ALIGN(sizeof(struct mbuf_private), RTE_MBUF_PRIV_ALIGN), MBUF_ROOM,
+		SOCKET_ID_ANY);
+	if (!port->pool)
+		return -rte_errno;
+	r = rte_eth_dev_configure(port->id, 1, 1, &conf);
+	if (r == 0)
+		r = rte_eth_dev_set_mtu(port->id, LANE53_LANE_MTU);
+	if (r == 0)
+		r = rte_eth_rx_queue_setup(port->id, 0, RING_ENTRIES, SOCKET_ID_ANY,
+					   NULL, port->pool);
+	if (r == 0)
+		r = rte_eth_tx_queue_setup(port->id, 0, RING_ENTRIES, SOCKET_ID_ANY,
+					   NULL);
+	return r == 0 ? rte_eth_dev_start(port->id) : r;
+}
+
+/* The PMD shows its socket to nobody, but it is a descriptor of ours. */
+static int find_xdp_socket(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int found = -1;
+
+	while (dir && found < 0 && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name), domain = 0;
+		socklen_t len = sizeof(domain);
+
+		if (entry->d_name[0] != '.' &&
+		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain == AF_XDP)
+			found = fd;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool choose_hugepages(const struct port_dpdk_config *config)
+{
+	switch (config->hugepages) {
+	case DPDK_HUGEPAGES_YES:
+		return true;
+	case DPDK_HUGEPAGES_NO:
+		return false;
+	case DPDK_HUGEPAGES_AUTO:
+		break;
+	}
+	return free_hugepages_kb() >= HUGEPAGES_MIN_KB;
+}
+
+int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
+		   char *why, size_t room)
+{
+	bool hugepages = choose_hugepages(config);
+	struct dpdk_port *port;
+	int r;
+
+	if (if_nametoindex(config->interface) == 0) {
+		snprintf(why, room, "no network interface %s: lane53d makes the lane",
+			 config->interface);
+		return -ENODEV;
+	}
+	/* the dispatcher is refused under lockdown and slows AF_XDP (ARCHITECTURE 2) */
+	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
+	/* what goes wrong is said by us, in one line */
+	libxdp_set_print(NULL);
+	(void)libbpf_set_print(NULL);
+	r = eal_start(config, hugepages);
+	if (r < 0) {
+		snprintf(
+			why, room, "DPDK does not start on %s (%s): %s",
+			config->interface, strerror(-r),
+			hugepages
+				? "it needs 256 MB of free hugepages, or --hugepages no"
+				: "it needs root, or NET_RAW, NET_ADMIN, SYS_ADMIN");
+		return r;
+	}
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return -ENOMEM;
+	port->base.ops = &ops;
+	for (unsigned i = 0; i < PORT_BATCH; i++)
+		port->free_replies[port->free_count++] = i;
+	r = rte_eth_dev_get_port_by_name("net_af_xdp0", &port->id);
+	if (r == 0)
+		r = port_configure(port);
+	if (r < 0) {
+		snprintf(why, room,
+			 "no AF_XDP port on %s (%s): is another worker or program on "
+			 "it?",
+			 config->interface, strerror(-r));
+		free(port);
+		return r;
+	}
+	port->fd = find_xdp_socket();
+	*ret_port = &port->base;
+	return 0;
+}
+
+int port_dpdk_fd(const struct port *port)
+{
+	return ((const struct dpdk_port *)port)->fd;
+}
+
+void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret)
+{
+	*ret = ((const struct dpdk_port *)port)->counts;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * port_dpdk.h - the port on the lane: DPDK's stock net_af_xdp on lane53b.
+ *
+ * Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_SYS_ADMIN: the program that libxdp attaches
+ * to lane53b is loaded and its map is opened by this process.
+ *
+ * One per process and life: DPDK 22.11's net_af_xdp leaks its UMEM and its socket on
+ * close, so the port is released by the end of the process.
+ */
+#ifndef LANE53_PORT_DPDK_H
+#define LANE53_PORT_DPDK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct port;
+
+enum dpdk_hugepages { DPDK_HUGEPAGES_AUTO, DPDK_HUGEPAGES_YES, DPDK_HUGEPAGES_NO };
+
+struct port_dpdk_config {
+	const char *interface; /* lane53b */
+	const char *instance;  /* prefix of EAL's files */
+	enum dpdk_hugepages hugepages;
+};
+
+/*
+ * On success *@ret_port is the caller's until the process ends.  On failure @why
+ * (@room bytes) says what is wrong and what to do.
+ * Return: 0 or a negative errno.
+ */
+int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
+		   char *why, size_t room);
+
+/* The AF_XDP socket, readable when the lane has frames; -1 = not found: poll. */
+int port_dpdk_fd(const struct port *port);
+
+struct port_dpdk_counts {
+	uint64_t rx, tx;
+	uint64_t rx_bad;     /* no valid tag, or not a DNS query's frame */
+	uint64_t tx_dropped; /* no buffer, or the ring stayed full */
+};
+void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret);
+
+#endif

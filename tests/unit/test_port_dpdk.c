@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_port_dpdk.c - the port on the lane: DPDK's real net_af_xdp on a real veth.
+ *
+ * In a network namespace of its own: the test stands where XDP does, on lane53a, with a
+ * packet socket, and echoes for an engine on lane53b.  DPDK starts once per process, so
+ * there is one port for all cases.
+ */
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "io/port.h"
+#include "io/port_dpdk.h"
+#include "lane53/abi.h"
+#include "lane53/wire.h"
+
+#define HEADERS (48 + 14 + 20 + 8) /* lane, Ethernet, IPv4, UDP */
+
+static struct port *port;
+static int lane; /* packet socket on lane53a */
+static struct client kept;
+
+static void put(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* A tagged query of @dns_len bytes of @fill. */
+static size_t build(uint8_t *f, uint8_t fill, size_t dns_len)
+{
+	memset(f, 0, HEADERS);
+	memcpy(f, "\2\0\0\0\0\x0b\2\0\0\0\0\x0a", 12);
+	put(f + 12, LANE53_ETHERTYPE);
+	put(f + 14, LANE53_TAG_MAGIC);
+	f[16] = LANE53_ABI_VERSION;
+	f[21] = 9; /* ifindex */
+	f[25] = 5; /* view */
+	put(f + 30, 14);
+	put(f + 32, 34);
+	put(f + 34, 42);
+	put(f + 36, (unsigned)dns_len);
+	memcpy(f + 48, "\2\1\1\1\1\1\2\2\2\2\2\2\x08\0", 14);
+	f[62] = 0x45;
+	put(f + 64, (unsigned)(28 + dns_len));
+	f[70] = 64;
+	f[71] = 17;
+	memcpy(f + 74, "\xc0\0\2\7\xc6\x33\x64\x35", 8);
+	put(f + 82, 40000);
+	put(f + 84, 53);
+	put(f + 86, (unsigned)(8 + dns_len));
+	memset(f + HEADERS, fill, dns_len);
+	return HEADERS + dns_len;
+}
+
+/* One turn of an engine that echoes; a message of 'l' is kept, one of 'd' dropped. */
+static unsigned echo(void)
+{
+	struct query queries[PORT_BATCH];
+	unsigned n = port->ops->recv(port, queries, PORT_BATCH);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct query *q = &queries[i];
+
+		CU_ASSERT_EQUAL(q->client.view, 5);
+		CU_ASSERT_EQUAL(q->client.ifindex, 9);
+		CU_ASSERT_EQUAL(q->client.remote_port, 40000);
+		if (q->message[0] == 'l' || q->message[0] == 'd') {
+			kept = q->client;
+			port->ops->drop(port, q, 1);
+			continue;
+		}
+		q->reply_len = q->message[0] == 't' ? 4000 : q->len;
+		memset(q->reply, 0, q->reply_len);
+		memcpy(q->reply, q->message, q->len);
+		port->ops->send(port, q, 1);
+	}
+	return n;
+}
+
+static unsigned echo_until(unsigned want)
+{
+	struct pollfd p = { .fd = port_dpdk_fd(port), .events = POLLIN };
+	unsigned got = 0;
+
+	while (got < want && poll(&p, 1, 1000) > 0)
+		got += echo();
+	return got;
+}
+
+/* The next frame of ours on the lane; the kernel's own (neighbour discovery) skipped. */
+static size_t lane_recv(uint8_t *f, size_t room, int timeout_ms)
+{
+	struct pollfd p = { .fd = lane, .events = POLLIN };
+
+	while (poll(&p, 1, timeout_ms) > 0) {
+		struct sockaddr_ll from;
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(lane, f, room, 0, (struct sockaddr *)&from, &len);
+
+		if (n > HEADERS && from.sll_pkttype != PACKET_OUTGOING &&
+		    f[12] == LANE53_ETHERTYPE >> 8)
+			return (size_t)n;
+	}
+	return 0;
+}
+
+static void lane_send(const uint8_t *f, size_t len)
+{
+	CU_ASSERT_EQUAL(send(lane, f, len, 0), (ssize_t)len);
+}
+
+static void round_trip(void)
+{
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, 'q', 33);
+
+	lane_send(query, len);
+	CU_ASSERT_EQUAL(echo_until(1), 1);
+	CU_ASSERT_EQUAL_FATAL(lane_recv(got, sizeof(got), 1000), len);
+	CU_ASSERT_EQUAL(memcmp(got, query + 6, 6), 0);        /* to lane53a */
+	CU_ASSERT_EQUAL(memcmp(got + 14, query + 14, 34), 0); /* tag as it came */
+	CU_ASSERT_EQUAL(memcmp(got + 48, query + 54, 6), 0);
+	CU_ASSERT_EQUAL(memcmp(got + 74, query + 78, 4), 0);
+	CU_ASSERT_EQUAL(memcmp(got + HEADERS, query + HEADERS, 33), 0);
+}
+
+static void largest_question(void)
+{
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, 'q', LANE53_LANE_MTU + 14 - HEADERS);
+
+	lane_send(query, len);
+	CU_ASSERT_EQUAL(echo_until(1), 1);
+	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 1000), len);
+}
+
+static void answered_later(void)
+{
+	uint8_t query[2000], got[2000];
+
+	lane_send(query, build(query, 'l', 40));
+	CU_ASSERT_EQUAL(echo_until(1), 1);
+	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 50), 0);
+	port->ops->send_later(port, &kept, (const uint8_t *)"response", 8);
+	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 1000), HEADERS + 8);
+	CU_ASSERT_EQUAL(memcmp(got + HEADERS, "response", 8), 0);
+}
+
+/* A response that fits no frame comes as TC=1 with the question. */
+static void too_large_is_truncated(void)
+{
+	static const uint8_t message[] = { 't', 1, 1, 0,   0, 1, 0, 9, 0, 0,
+					   0,   0, 1, 'x', 0, 0, 1, 0, 1 };
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, 0, sizeof(message));
+
+	memcpy(query + HEADERS, message, sizeof(message));
+	lane_send(query, len);
+	CU_ASSERT_EQUAL(echo_until(1), 1);
+	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 1000), len);
+	CU_ASSERT_TRUE(got[HEADERS + 2] & FLAG_TC >> 8);
+	CU_ASSERT_EQUAL(got[HEADERS + 7], 0); /* ANCOUNT */
+}
+
+static void bad_frames_are_counted(void)
+{
+	struct port_dpdk_counts before, after;
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, 'q', 33);
+
+	port_dpdk_counts(port, &before);
+	query[14] = 0; /* magic */
+	lane_send(query, len);
+	build(query, 'q', 33);
+	query[71] = 6; /* TCP */
+	lane_send(query, len);
+	lane_send(query, build(query, 'd', 33)); /* good: tells when all have come */
+	CU_ASSERT_EQUAL(echo_until(1), 1);
+	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 50), 0);
+	port_dpdk_counts(port, &after);
+	CU_ASSERT_EQUAL(after.rx_bad - before.rx_bad, 2);
+	CU_ASSERT_EQUAL(after.rx - before.rx, 1);
+	CU_ASSERT_EQUAL(after.tx - before.tx, 0);
+}
+
+/* More than there are mbufs, so that one that is not given back would be missed. */
+static void no_buffer_is_lost(void)
+{
+	enum { ROUNDS = 1000, AT_ONCE = 20 };
+	struct port_dpdk_counts counts;
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, 'q', 60);
+	unsigned answered = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int j = 0; j < AT_ONCE; j++) {
+			static const char kinds[] = "qdl";
+
+			build(query, (uint8_t)kinds[j % 3], 60);
+			lane_send(query, len);
+		}
+		CU_ASSERT_EQUAL(echo_until(AT_ONCE), AT_ONCE);
+		port->ops->send_later(port, &kept, query + HEADERS, 60);
+		while (answered < (unsigned)(i + 1) * 8 &&
+		       lane_recv(got, sizeof(got), 1000))
+			answered++;
+	}
+	/* 7 of 20 are 'q'; one of the others is answered later */
+	CU_ASSERT_EQUAL(answered, ROUNDS * 8);
+	port_dpdk_counts(port, &counts);
+	CU_ASSERT_EQUAL(counts.tx_dropped, 0);
+}
+
+static bool make_lane(void)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL) };
+
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    system("ip link add lane53a mtu 1600 type veth peer name lane53b mtu 1600 "
+		   "&& "
+		   "ip link set lane53a up && ip link set lane53b up") != 0)
+		return false;
+	lane = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	at.sll_ifindex = (int)if_nametoindex("lane53a");
+	return lane >= 0 && bind(lane, (struct sockaddr *)&at, sizeof(at)) == 0;
+}
+
+static const struct check_case cases[] = {
+	{ "round trip", round_trip },
+	{ "largest question", largest_question },
+	{ "answered later", answered_later },
+	{ "too large is truncated", too_large_is_truncated },
+	{ "bad frames are counted", bad_frames_are_counted },
+	{ "no buffer is lost", no_buffer_is_lost },
+};
+
+int main(void)
+{
+	static struct port_dpdk_config config = { .interface = "lane53b",
+						  .instance = "test" };
+	char instance[32], why[512];
+
+	if (geteuid() != 0)
+		return check_skip("needs root: a network namespace and AF_XDP");
+	if (!make_lane())
+		return check_skip("no veth pair in a network namespace of our own");
+	snprintf(instance, sizeof(instance), "test%d", getpid());
+	config.instance = instance;
+	if (port_dpdk_open(&port, &config, why, sizeof(why)) < 0) {
+		fprintf(stderr, "%s\n", why);
+		return 1;
+	}
+	return check_main("port_dpdk", cases, ARRAY_LEN(cases));
+}
