@@ -606,6 +606,11 @@ unsigned table_sweep(struct table *table, uint32_t now_s, uint32_t max)
 	return count;
 }
 
+const struct table_arrays *table_arrays_of(const struct table *table)
+{
+	return &table->arrays;
+}
+
 void table_usage(const struct table *table, struct table_usage *ret)
 {
 	*ret = table->usage;

@@ -89,6 +89,9 @@ struct table_usage {
 	uint32_t slots, slots_used, small_used, large_used;
 	uint64_t published, retracted, moved, full;
 };
+/* The arrays it was opened with: borrowed, for table_lookup(). */
+const struct table_arrays *table_arrays_of(const struct table *table);
+
 void table_usage(const struct table *table, struct table_usage *ret);
 
 #endif

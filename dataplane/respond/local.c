@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * local.c - what local records say: engine_answer_local().
+ *
+ *   sname ─► route to its block ─► manual, hosts, zone ─► answer
+ *     ▲                                              └──► alias: append, next sname
+ *     └──────────────────────────────────────────────────────┘
+ *
+ * Every alias is routed anew, so a chain may lead from one zone file into another, or
+ * into hosts, of the same view; where it leaves local data, the caller goes on.
+ */
+#include <string.h>
+#include "lane53/wire.h"
+#include "cache/answer.h"
+#include "dns/name.h"
+#include "plan/plan.h"
+#include "respond/build.h"
+#include "respond/engine.h"
+#include "respond/special.h"
+#include "respond/state.h"
+#include "store/store.h"
+#include "store/zone.h"
+
+/* CoreDNS's limit too; a longer chain is a loop or might as well be one. */
+#define ALIASES_MAX 8
+
+struct walk {
+	const struct plan *plan;
+	const struct plan_view *view;
+	struct store_read *read;
+	uint16_t qtype;
+	struct build build;
+	unsigned aliases;
+	uint8_t sname[255];
+	bool is_manual; /* sname has records set by hand: it exists */
+};
+
+enum found {
+	FOUND_NOTHING, /* the next step */
+	FOUND_ANSWER,  /* complete */
+	FOUND_ALIAS,   /* sname is the next name */
+	FOUND_FAILURE, /* SERVFAIL, and no further step */
+};
+
+static enum found put_set(struct walk *w, const struct rrset *set)
+{
+	build_rrset(&w->build, SECTION_ANSWER, w->sname, set, set->ttl_s);
+	return FOUND_ANSWER;
+}
+
+static enum found follow(struct walk *w, const uint8_t *target)
+{
+	name_lower(w->sname, target);
+	w->aliases++;
+	return FOUND_ALIAS;
+}
+
+struct first {
+	struct walk *walk;
+	bool found;
+};
+
+static bool put_first(void *context, const struct rrset *set)
+{
+	struct first *first = context;
+
+	if (set->type == TYPE_RRSIG || set->type == TYPE_NSEC)
+		return true;
+	put_set(first->walk, set);
+	first->found = true;
+	return false;
+}
+
+/*
+ * ANY: the first RRset of @node, shown under sname (RFC 8482 4.1: a subset will do).
+ * Return: was there one?
+ */
+static bool put_any(struct walk *w, uint32_t source, const uint8_t *node)
+{
+	struct first first = { w, false };
+
+	store_each_type(w->read, source, node, put_first, &first);
+	return first.found;
+}
+
+/* ---- records set by hand: they win at their exact name and type ---- */
+
+static enum found look_manual(struct walk *w)
+{
+	const uint32_t source = w->view->manual;
+	struct rrset set;
+
+	w->is_manual =
+		source && store_presence(w->read, source, w->sname) == STORE_NAME;
+	if (!w->is_manual)
+		return FOUND_NOTHING;
+	if (w->qtype == TYPE_ANY)
+		return put_any(w, source, w->sname) ? FOUND_ANSWER : FOUND_NOTHING;
+	if (store_get(w->read, source, w->sname, w->qtype, &set))
+		return put_set(w, &set);
+	if (!store_get(w->read, source, w->sname, TYPE_CNAME, &set))
+		return FOUND_NOTHING;
+	put_set(w, &set);
+	return follow(w, set.rdata + sizeof(uint16_t));
+}
+
+/* ---- hosts (spec 4.14) ---- */
+
+static bool has_address(struct walk *w, uint32_t source, const uint8_t *name)
+{
+	struct rrset set;
+
+	return store_get(w->read, source, name, TYPE_A, &set) ||
+	       store_get(w->read, source, name, TYPE_AAAA, &set);
+}
+
+/* The host entry for sname: its own, or else the closest wildcard's; NULL = none. */
+static const uint8_t *find_host(struct walk *w, uint32_t source, uint8_t room[257])
+{
+	const uint8_t *parent = w->sname;
+
+	if (has_address(w, source, w->sname))
+		return w->sname;
+	room[0] = 1;
+	room[1] = '*';
+	while (*parent) {
+		parent = name_parent(parent);
+		if (!*parent)
+			return NULL; /* a wildcard at the root is no host's */
+		memcpy(room + 2, parent, name_size(parent));
+		if (has_address(w, source, room))
+			return room;
+	}
+	return NULL;
+}
+
+static bool falls_through(const struct walk *w, const struct plan_step *step)
+{
+	return step->fallthrough.on && plan_names_cover(&step->fallthrough.zones,
+							w->sname, name_size(w->sname));
+}
+
+static enum found look_hosts(struct walk *w, const struct plan_step *step)
+{
+	uint8_t room[257];
+	const uint8_t *host;
+	struct rrset set;
+
+	/* A PTR without an entry always goes on, even without fallthrough. */
+	if (w->qtype == TYPE_PTR)
+		return store_get(w->read, step->source, w->sname, TYPE_PTR, &set)
+			       ? put_set(w, &set)
+			       : FOUND_NOTHING;
+	if (!plan_names_cover(&step->zones, w->sname, name_size(w->sname)))
+		return FOUND_NOTHING;
+	host = find_host(w, step->source, room);
+	if (!host)
+		return falls_through(w, step) || w->is_manual ? FOUND_NOTHING
+							      : FOUND_FAILURE;
+	if (w->qtype == TYPE_ANY)
+		put_any(w, step->source, host);
+	else if (store_get(w->read, step->source, host, w->qtype, &set))
+		put_set(w, &set);
+	return FOUND_ANSWER; /* NODATA without SOA: hosts has none */
+}
+
+/* ---- zone files ---- */
+
+/* RFC 2308 3, 5: the SOA with the lesser of its TTL and MINIMUM (the last 4 bytes). */
+static void put_soa(struct walk *w, const uint8_t *origin, const struct rrset *soa)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	size_t pos = 0;
+	uint32_t minimum;
+
+	if (!rrset_next(soa, &pos, &rdata, &len) || len < 4)
+		return;
+	minimum = ttl_read(rdata + len - 4);
+	build_rrset(&w->build, SECTION_AUTHORITY, origin, soa,
+		    soa->ttl_s < minimum ? soa->ttl_s : minimum);
+}
+
+/* RFC 6672 3.1: the DNAME, and a CNAME made from it with the same TTL. */
+static enum found put_dname(struct walk *w, const struct zone_result *zone)
+{
+	struct message_rr cname = {
+		.owner = w->sname,
+		.type = TYPE_CNAME,
+		.class_ = CLASS_IN,
+		.ttl_s = zone->set.ttl_s,
+		.rdata = zone->target,
+		.rdata_len = (uint16_t)name_size(zone->target),
+	};
+
+	build_rrset(&w->build, SECTION_ANSWER, zone->owner, &zone->set,
+		    zone->set.ttl_s);
+	build_rr(&w->build, SECTION_ANSWER, &cname);
+	return follow(w, zone->target);
+}
+
+/* A referral: NS of the cut, and the addresses that the zone has for them. */
+static enum found put_referral(struct walk *w, const struct plan_step *step,
+			       const struct zone_result *zone)
+{
+	static const uint16_t types[] = { TYPE_A, TYPE_AAAA };
+	const uint8_t *target;
+	struct rrset glue;
+	uint16_t len;
+
+	build_rrset(&w->build, SECTION_AUTHORITY, zone->owner, &zone->set,
+		    zone->set.ttl_s);
+	for (unsigned i = 0; i < 2; i++)
+		for (size_t pos = 0; rrset_next(&zone->set, &pos, &target, &len);)
+			if (zone_glue(w->read, step->source, step->zones.at[0].wire,
+				      target, types[i], &glue))
+				build_rrset(&w->build, SECTION_ADDITIONAL, target,
+					    &glue, glue.ttl_s);
+	if (!w->aliases)
+		w->build.answer->flags &= (uint16_t)~FLAG_AA;
+	return FOUND_ANSWER;
+}
+
+static enum found look_zone(struct walk *w, const struct plan_step *step)
+{
+	const uint8_t *origin = step->zones.count ? step->zones.at[0].wire : NULL;
+	struct zone_result zone;
+
+	if (!origin || !name_is_below(w->sname, origin))
+		return FOUND_NOTHING;
+	zone_lookup(w->read, step->source, origin, w->sname, w->qtype, &zone);
+	switch (zone.status) {
+	case ZONE_ABSENT:
+		return FOUND_FAILURE;
+	case ZONE_FOUND:
+		return put_set(w, &zone.set);
+	case ZONE_CNAME:
+		put_set(w, &zone.set);
+		return follow(w, zone.target);
+	case ZONE_DNAME:
+		return put_dname(w, &zone);
+	case ZONE_YXDOMAIN:
+		build_rrset(&w->build, SECTION_ANSWER, zone.owner, &zone.set,
+			    zone.set.ttl_s);
+		w->build.answer->flags |= RCODE_YXDOMAIN;
+		return FOUND_ANSWER;
+	case ZONE_DELEGATION:
+		return put_referral(w, step, &zone);
+	case ZONE_NODATA:
+		if (w->qtype != TYPE_ANY || !put_any(w, step->source, zone.node))
+			put_soa(w, origin, &zone.soa);
+		return FOUND_ANSWER;
+	case ZONE_NXDOMAIN:
+		break;
+	}
+	if (w->is_manual) {
+		put_soa(w, origin, &zone.soa);
+		return FOUND_ANSWER;
+	}
+	if (falls_through(w, step))
+		return FOUND_NOTHING;
+	w->build.answer->flags |= RCODE_NXDOMAIN; /* of the chain's end: RFC 6604 2.1 */
+	put_soa(w, origin, &zone.soa);
+	return FOUND_ANSWER;
+}
+
+/* ---- all of it ---- */
+
+static bool goes_on(const struct walk *w, const struct plan_block *block)
+{
+	return forward_step(block, w->sname) ||
+	       (!w->aliases && special_step(block, STEP_WHOAMI, w->sname));
+}
+
+static enum found look(struct walk *w, const struct plan_block *block)
+{
+	enum found found = look_manual(w);
+
+	for (unsigned i = 0; i < block->step_count && found == FOUND_NOTHING; i++) {
+		const struct plan_step *step = &block->steps[i];
+
+		if (step->kind == STEP_HOSTS)
+			found = look_hosts(w, step);
+		else if (step->kind == STEP_ZONE)
+			found = look_zone(w, step);
+	}
+	/* It exists, and nobody else is asked: NODATA. */
+	if (found == FOUND_NOTHING && w->is_manual && !goes_on(w, block))
+		found = FOUND_ANSWER;
+	return found;
+}
+
+static enum answer_result walk_chain(struct walk *w, const struct plan_block *block)
+{
+	for (;;) {
+		enum found found = block ? look(w, block) : FOUND_FAILURE;
+
+		if (found == FOUND_ANSWER)
+			return ANSWER_DONE;
+		if (found == FOUND_NOTHING && goes_on(w, block))
+			return ANSWER_FORWARD;
+		/* The chain leads to where nobody answers: it is all there is to say. */
+		if (found != FOUND_ALIAS)
+			return w->aliases ? ANSWER_DONE : ANSWER_FAILED;
+		if (w->aliases > ALIASES_MAX)
+			return ANSWER_FAILED;
+		block = plan_route(w->plan, w->view, w->sname, name_size(w->sname),
+				   NULL);
+	}
+}
+
+enum answer_result engine_answer_local(const struct plan *plan, struct store_read *read,
+				       uint32_t view, const uint8_t *qname,
+				       uint16_t qtype, struct answer *ret,
+				       uint8_t ret_sname[255],
+				       const struct plan_block **ret_block,
+				       const struct plan_zone **ret_zone)
+{
+	size_t len = name_size(qname);
+	struct walk w = {
+		.plan = plan,
+		.view = plan_view_find(plan, view),
+		.read = read,
+		.qtype = qtype,
+	};
+	enum answer_result result;
+
+	*ret_block = NULL;
+	*ret_zone = NULL;
+	if (w.view)
+		*ret_block = plan_route(plan, w.view, qname, len, ret_zone);
+	if (!*ret_block)
+		return ANSWER_REFUSED;
+	memcpy(w.sname, qname, len);
+	build_begin(&w.build, ret, qname);
+	ret->local = true;
+	ret->flags = FLAG_AA;
+	if ((*ret_block)->recursion)
+		ret->flags |= FLAG_RA;
+	result = walk_chain(&w, *ret_block);
+	memcpy(ret_sname, w.sname, name_size(w.sname));
+	return build_end(&w.build) ? result : ANSWER_FAILED;
+}
