@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "store/check.h"
 
 #define MAP_BYTES_DEFAULT ((size_t)16 << 30)
 
@@ -69,49 +70,6 @@ static int make_directory(const char *dir)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-/*
- * A file cut short would kill us by SIGBUS where its end is touched.  Make it as long as
- * its meta page says: the hole reads as zeros, which LMDB reports as corruption.  (It may
- * be shorter for a good reason, pages freed before they were written; then the hole is
- * never read.)
- */
-static int lengthen(MDB_env *mdb, const char *dir)
-{
-	char path[4096];
-	MDB_envinfo info;
-	MDB_stat stat_;
-	struct stat st;
-	off_t want;
-
-	mdb_env_info(mdb, &info);
-	mdb_env_stat(mdb, &stat_);
-	want = (off_t)(info.me_last_pgno + 1) * stat_.ms_psize;
-	if ((size_t)snprintf(path, sizeof(path), "%s/data.mdb", dir) >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (stat(path, &st))
-		return -errno;
-	if ((size_t)want > info.me_mapsize)
-		return -EIO;
-	if (st.st_size < want && truncate(path, want))
-		return -errno;
-	return 0;
-}
-
-/* Read every key once, so that a damaged file is known at the start, not met later. */
-static int walk(MDB_txn *txn, MDB_dbi dbi)
-{
-	MDB_val key, value;
-	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(txn, dbi, &cursor);
-
-	if (rc)
-		return rc;
-	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-		;
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
 /* Version of the layout; written if the store is new.  Return: as store_open(). */
 static int check_version(struct env *env, MDB_txn *txn)
 {
@@ -151,8 +109,6 @@ static int open_databases(struct env *env)
 		rc = mdb_dbi_open(txn, "meta", flags, &env->meta);
 	if (!rc)
 		rc = mdb_dbi_open(txn, "ids", flags, &env->ids);
-	if (!rc && env->writable)
-		rc = walk(txn, env->records);
 	r = rc == MDB_NOTFOUND ? STORE_ABSENT : env_errno(rc);
 	if (r == 0)
 		r = check_version(env, txn);
@@ -169,13 +125,20 @@ static int open_env(struct env *env, const char *dir, size_t map_bytes)
 	unsigned flags = MDB_NOTLS | MDB_NOMETASYNC;
 	int rc, r, dead;
 
-	if (!env->writable)
+	if (!map_bytes)
+		map_bytes = MAP_BYTES_DEFAULT;
+	if (env->writable) {
+		r = check_files(dir, map_bytes);
+		if (r)
+			return r;
+	} else {
 		flags |= MDB_RDONLY;
+	}
 	rc = mdb_env_create(&env->mdb);
 	if (rc)
 		return env_errno(rc);
 	mdb_env_set_maxdbs(env->mdb, 3);
-	mdb_env_set_mapsize(env->mdb, map_bytes ? map_bytes : MAP_BYTES_DEFAULT);
+	mdb_env_set_mapsize(env->mdb, map_bytes);
 	rc = mdb_env_open(env->mdb, dir, flags, 0600);
 	if (rc == MDB_VERSION_MISMATCH)
 		r = STORE_OTHER_VERSION;
@@ -186,8 +149,6 @@ static int open_env(struct env *env, const char *dir, size_t map_bytes)
 	/* Readers that were killed hold back the reuse of pages. */
 	if (r == 0)
 		(void)mdb_reader_check(env->mdb, &dead);
-	if (r == 0 && env->writable)
-		r = lengthen(env->mdb, dir);
 	if (r == 0)
 		r = open_databases(env);
 	if (r)

@@ -34,7 +34,8 @@ enum store_mode { STORE_READ_ONLY, STORE_READ_WRITE };
 enum { STORE_ABSENT = 1, STORE_OTHER_VERSION = 2 };
 
 /*
- * Open the store in directory @dir; STORE_READ_WRITE creates it (mode 0700).
+ * Open the store in directory @dir; STORE_READ_WRITE creates it (mode 0700), and first
+ * reads all of it once, in a child process, to know that it is sound.
  * @map_bytes is the most it may ever hold (address space, not memory); 0 = 16 GiB; the
  * same in every process.
  * On success *@ret_store is the caller's.

@@ -487,6 +487,41 @@ static void damaged_files(void)
 	}
 }
 
+/* A page of random bytes anywhere: LMDB itself would die of most of them. */
+static void random_damage(void)
+{
+	unsigned refused = 0;
+
+	srandom(7);
+	for (unsigned round = 0; round < 40; round++) {
+		struct store *store = NULL;
+		uint8_t page[4096];
+		char path[128];
+		struct stat st;
+		int fd, r;
+
+		make_dir();
+		fill();
+		snprintf(path, sizeof(path), "%s/data.mdb", dir);
+		fd = open(path, O_RDWR);
+		CU_ASSERT_TRUE_FATAL(fd >= 0 && fstat(fd, &st) == 0);
+		for (size_t i = 0; i < sizeof(page); i++)
+			page[i] = (uint8_t)random();
+		/* Behind the two pages that say what is current. */
+		CU_ASSERT_EQUAL(pwrite(fd, page, sizeof(page),
+				       (2 + random() % (st.st_size / 4096 - 2)) * 4096),
+				sizeof(page));
+		close(fd);
+		r = store_open(&store, dir, STORE_READ_WRITE, 1 << 26);
+		CU_ASSERT_TRUE(r == 0 || r == -EIO);
+		refused += r == -EIO;
+		store_close(store);
+		drop_dir();
+	}
+	/* Pages that are free are as good as before. */
+	CU_ASSERT_TRUE(refused >= 35);
+}
+
 static void directories(void)
 {
 	struct store *store = NULL;
@@ -522,6 +557,7 @@ static const struct check_case cases[] = {
 	{ "large set and full map", large_set_and_full_map },
 	{ "RDATA walk is bounded", rdata_walk_is_bounded },
 	{ "damaged files", damaged_files },
+	{ "random damage", random_damage },
 	{ "directories", directories },
 };
 
