@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ops.c - what can be asked of a running worker.
+ */
+#include "worker/ops.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "dns/name.h"
+#include "io/address.h"
+#include "io/port_socket.h"
+#include "lane53/abi.h"
+#include "lane53/wire.h"
+#include "plan/plan.h"
+#include "respond/engine.h"
+#include "worker/stats.h"
+#include "worker/worker.h"
+
+#define CACHE_LIMIT_DEFAULT 10000 /* entries of `cache` in one reply, some 1 MB */
+
+static json_t *fail(const char *why)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
+
+/* ---- numbers as people know them ---- */
+
+static const char *type_text(uint16_t type, char room[16])
+{
+	static const struct {
+		uint16_t value;
+		const char *text;
+	} known[] = {
+#define X(name, value) { value, #name },
+		LANE53_TYPES(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].value == type)
+			return known[i].text;
+	snprintf(room, 16, "TYPE%u", type); /* RFC 3597 5 */
+	return room;
+}
+
+static const char *rcode_text(unsigned rcode, char room[16])
+{
+	static const char *const known[] = {
+		[RCODE_NOERROR] = "NOERROR",   [RCODE_FORMERR] = "FORMERR",
+		[RCODE_SERVFAIL] = "SERVFAIL", [RCODE_NXDOMAIN] = "NXDOMAIN",
+		[RCODE_NOTIMP] = "NOTIMP",     [RCODE_REFUSED] = "REFUSED",
+	};
+
+	if (rcode < sizeof(known) / sizeof(known[0]))
+		return known[rcode];
+	snprintf(room, 16, "RCODE%u", rcode);
+	return room;
+}
+
+/* "name" of @request to wire.  Return: false = there is one, and it is no name. */
+static bool name_of(json_t *request, uint8_t wire[255], const uint8_t **ret_name)
+{
+	const char *text = json_string_value(json_object_get(request, "name"));
+
+	*ret_name = NULL;
+	if (!text)
+		return true;
+	if (name_from_text(wire, text) == 0)
+		return false;
+	name_lower(wire, wire);
+	*ret_name = wire;
+	return true;
+}
+
+/* ---- status, wake ---- */
+
+static void listener_row(void *context, const struct port_socket_listener *at)
+{
+	char text[ADDRESS_TEXT_ROOM];
+	json_t *row = json_pack("{s:s, s:s, s:I}", "address",
+				address_to_text(text, at->addr, at->port), "proto",
+				at->tcp ? "tcp" : "udp", "view", (json_int_t)at->view);
+
+	if (row && at->error)
+		json_object_set_new(row, "error", json_string(at->error));
+	json_array_append_new(context, row);
+}
+
+static void listener_error(void *context, const struct port_socket_listener *at)
+{
+	char text[ADDRESS_TEXT_ROOM];
+
+	if (at->error)
+		json_array_append_new(
+			context, json_sprintf("%s/%s: %s",
+					      address_to_text(text, at->addr, at->port),
+					      at->tcp ? "tcp" : "udp", at->error));
+}
+
+static json_t *listeners(struct worker *worker,
+			 void (*each)(void *context,
+				      const struct port_socket_listener *at))
+{
+	json_t *rows = json_array();
+
+	if (rows && !worker_options(worker)->lane)
+		port_socket_each_listener(worker_port(worker), each, rows);
+	return rows;
+}
+
+static json_t *op_status(struct worker *worker, json_t *request)
+{
+	const struct plan *plan = engine_plan(worker_engine(worker));
+
+	(void)request;
+	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:o}", "ok", 1, "io",
+			 worker_io(worker), "pid", (int)getpid(), "generation",
+			 (json_int_t)(plan ? plan->generation : 0), "uptime_s",
+			 (json_int_t)worker_uptime_s(worker), "listeners",
+			 listeners(worker, listener_row));
+}
+
+static json_t *op_wake(struct worker *worker, json_t *request)
+{
+	json_int_t generation = (json_int_t)worker_refresh(worker);
+
+	(void)request;
+	return json_pack("{s:b, s:I, s:o}", "ok", 1, "generation", generation, "errors",
+			 listeners(worker, listener_error));
+}
+
+/* ---- flush, cache ---- */
+
+static json_t *op_flush(struct worker *worker, json_t *request)
+{
+	json_int_t view = json_integer_value(json_object_get(request, "view"));
+	const uint8_t *name;
+	uint8_t wire[255];
+
+	if (!name_of(request, wire, &name))
+		return fail("name: not a domain name");
+	if (view < 0 || view > UINT32_MAX)
+		return fail("view: not a view's number");
+	return json_pack(
+		"{s:b, s:I}", "ok", 1, "flushed",
+		(json_int_t)engine_flush(worker_engine(worker), (uint32_t)view, name));
+}
+
+struct listing {
+	json_t *rows;
+	size_t limit;
+};
+
+static bool cached_row(void *context, const struct engine_cached *cached)
+{
+	struct listing *listing = context;
+	char name[NAME_TEXT_ROOM], type[16], rcode[16];
+
+	name_to_text(name, cached->name);
+	json_array_append_new(listing->rows,
+			      json_pack("{s:s, s:s, s:I, s:I, s:s, s:b}", "name", name,
+					"type", type_text(cached->qtype, type), "view",
+					(json_int_t)cached->view, "ttl_s",
+					(json_int_t)cached->ttl_s, "rcode",
+					rcode_text(cached->rcode, rcode), "published",
+					cached->published));
+	return json_array_size(listing->rows) < listing->limit;
+}
+
+static json_t *op_cache(struct worker *worker, json_t *request)
+{
+	json_t *limit = json_object_get(request, "limit");
+	struct listing listing = { json_array(), CACHE_LIMIT_DEFAULT };
+	const uint8_t *name;
+	uint8_t wire[255];
+
+	if (!name_of(request, wire, &name)) {
+		json_decref(listing.rows);
+		return fail("name: not a domain name");
+	}
+	if (json_integer_value(limit) > 0)
+		listing.limit = (size_t)json_integer_value(limit);
+	engine_cache_each(worker_engine(worker), name, worker_now_ns(), cached_row,
+			  &listing);
+	return json_pack("{s:b, s:o}", "ok", 1, "entries", listing.rows);
+}
+
+/* ---- upstreams ---- */
+
+struct upstreams {
+	json_t *rows;
+	const struct worker_stats *stats;
+};
+
+/* Counted since the counters' file was made; the engine knows only this life. */
+static void add_counts(json_t *row, const struct worker_stats *stats, const char *name)
+{
+	json_int_t answered = 0;
+
+	for (size_t i = 0; i < STATS_UPSTREAMS; i++) {
+		const struct stats_upstream *u = &stats->upstream[i];
+
+		if (u->id == 0 || strncmp(u->name, name, sizeof(u->name)))
+			continue;
+		for (size_t j = 0; j < STATS_RCODES; j++)
+			answered += (json_int_t)u->answered[j];
+		json_object_set_new(row, "answered", json_integer(answered));
+		json_object_set_new(row, "timeouts",
+				    json_integer((json_int_t)u->timeouts));
+		return;
+	}
+}
+
+static bool upstream_row(void *context, const struct engine_upstream *u)
+{
+	static const char *const protos[] = {
+		[PLAN_UDP] = "udp", [PLAN_TCP] = "tcp", [PLAN_TLS] = "tls"
+	};
+	struct upstreams *upstreams = context;
+	const struct plan_address *remote = &u->upstream->remote;
+	char text[ADDRESS_TEXT_ROOM];
+	json_t *row;
+
+	address_to_text(text, remote->addr, remote->port);
+	row = json_pack("{s:s, s:s, s:b, s:I, s:I}", "address", text, "proto",
+			protos[u->upstream->proto], "down", u->down, "asked",
+			(json_int_t)u->asked, "rtt_us", (json_int_t)u->rtt_us);
+	if (row)
+		add_counts(row, upstreams->stats, text);
+	json_array_append_new(upstreams->rows, row);
+	return true;
+}
+
+static json_t *op_upstreams(struct worker *worker, json_t *request)
+{
+	struct upstreams upstreams = { json_array(), worker_stats_of(worker) };
+
+	(void)request;
+	engine_upstream_each(worker_engine(worker), upstream_row, &upstreams);
+	return json_pack("{s:b, s:o}", "ok", 1, "upstreams", upstreams.rows);
+}
+
+/* ---- stop ---- */
+
+static json_t *op_stop(struct worker *worker, json_t *request)
+{
+	json_int_t ms = json_integer_value(json_object_get(request, "lameduck_ms"));
+
+	worker_stop(worker, ms > 0 ? (uint64_t)ms : 0);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+json_t *ops_run(struct worker *worker, json_t *request)
+{
+	static const struct {
+		const char *name;
+		json_t *(*run)(struct worker *worker, json_t *request);
+	} ops[] = {
+		{ "status", op_status }, { "wake", op_wake },
+		{ "flush", op_flush },   { "cache", op_cache },
+		{ "stop", op_stop },     { "upstreams", op_upstreams },
+	};
+	const char *op = json_string_value(json_object_get(request, "op"));
+
+	for (size_t i = 0; op && i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (!strcmp(ops[i].name, op))
+			return ops[i].run(worker, request);
+	return fail("op: one of status, wake, flush, cache, upstreams, stop");
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * parts.h - the worker's insides, for worker.c (the loop) and open.c.
+ */
+#ifndef LANE53_WORKER_PARTS_H
+#define LANE53_WORKER_PARTS_H
+
+#include "worker/worker.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <uv.h>
+#include "io/port.h"
+#include "io/port_dpdk.h"
+#include "io/port_socket.h"
+#include "worker/pins.h"
+
+#define MS_NS     1000000ull
+#define SECOND_NS (1000 * MS_NS)
+
+enum stage { SERVING, LAMEDUCK, DRAINING, STOPPED };
+
+struct worker {
+	const struct worker_options *options;
+	uint64_t started_ns;
+
+	struct store *store;
+	struct worker_stats *stats;
+	struct pins pins;
+	struct table *table;
+	struct port *port;
+	struct transport *transport;
+	struct engine *engine;
+	struct control *control;
+	int events_fd;
+	struct sockaddr_un events_to;
+
+	uv_loop_t loop;
+	bool has_loop;
+	uv_poll_t port_poll, upstream_poll;
+	uv_timer_t timer;
+	uv_signal_t sigterm, sigint;
+
+	enum stage stage;
+	uint64_t stage_ns;                                /* when the stage ends */
+	uint64_t beat_ns, engine_ns, port_ns, refresh_ns; /* next due */
+	uint64_t generation;
+	unsigned spins;
+	bool port_ready, upstream_ready;
+
+	struct port_dpdk_counts lane_seen;
+	struct port_socket_counts socket_seen;
+	uint64_t mismatched_seen;
+
+	struct query queries[PORT_BATCH], sent[PORT_BATCH], later[PORT_BATCH],
+		dropped[PORT_BATCH];
+};
+
+#endif

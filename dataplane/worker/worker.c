@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker.c - one loop: take a batch, answer it, hear the upstreams, sleep.
+ *
+ *   ┌─► recv ─► batch_begin ─► engine_query ─► send ─► upstreams ─► tick ─► batch_end ─┐
+ *   └── awake ◄── epoll (libuv): port, upstreams, control, signals, deadline ◄── idle ◄┘
+ *
+ * The lane has no interrupt but its socket can be polled: after traffic it is read
+ * actively for a while, then put into epoll (ARCHITECTURE 9).  The clock is read here
+ * and nowhere below.
+ */
+#include "worker/parts.h"
+
+#include <time.h>
+#include "io/transport_socket.h"
+#include "lane53/abi.h"
+#include "plan/plan.h"
+#include "respond/engine.h"
+#include "worker/stats.h"
+
+/* The promise is 100 ms (abi.h); a timer may be late by a tick or two. */
+#define BEAT_NS (80 * MS_NS)
+
+/* A commit that nobody told us of is seen after this; lane53d sends `wake`. */
+#define REFRESH_NS SECOND_NS
+
+/* Polls of an empty lane before it is left to epoll: 11-17 us round trips instead of
+ * 19-26, at no cost when idle (ARCHITECTURE 14). */
+#define SPINS_BEFORE_SLEEP 2000
+#define SPINS_PER_TURN     16 /* between two looks at everything else */
+
+/* In-flight queries get this long at a stop: a client's first retry. */
+#define DRAIN_NS SECOND_NS
+/* Frames already on the lane when the heartbeat goes. */
+#define DRAIN_LANE_NS (20 * MS_NS)
+#define DRAIN_LOOK_NS (10 * MS_NS)
+
+uint64_t worker_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+const char *worker_io(const struct worker *w)
+{
+	return w->options->lane ? "dpdk" : "socket";
+}
+
+const struct worker_options *worker_options(const struct worker *w)
+{
+	return w->options;
+}
+
+struct engine *worker_engine(struct worker *w)
+{
+	return w->engine;
+}
+
+struct port *worker_port(struct worker *w)
+{
+	return w->port;
+}
+
+struct worker_stats *worker_stats_of(struct worker *w)
+{
+	return w->stats;
+}
+
+uint64_t worker_uptime_s(const struct worker *w)
+{
+	return (worker_now_ns() - w->started_ns) / SECOND_NS;
+}
+
+/* ---- one turn ---- */
+
+/* What the ports count goes on from where the last worker's file stopped. */
+static void mirror_counts(struct worker *w)
+{
+	struct worker_stats *s = w->stats;
+	uint64_t mismatched = transport_socket_mismatched(w->transport);
+
+	stats_add(&s->upstream_mismatched, mismatched - w->mismatched_seen);
+	w->mismatched_seen = mismatched;
+	if (w->options->lane) {
+		struct port_dpdk_counts now, *seen = &w->lane_seen;
+
+		port_dpdk_counts(w->port, &now);
+		stats_add(&s->lane_rx, now.rx - seen->rx);
+		stats_add(&s->lane_tx, now.tx - seen->tx);
+		stats_add(&s->lane_rx_bad, now.rx_bad - seen->rx_bad);
+		stats_add(&s->lane_tx_dropped, now.tx_dropped - seen->tx_dropped);
+		*seen = now;
+	} else {
+		struct port_socket_counts now, *seen = &w->socket_seen;
+
+		port_socket_counts(w->port, &now);
+		stats_add(&s->tcp_accepted, now.accepted - seen->accepted);
+		stats_add(&s->tcp_refused, now.refused - seen->refused);
+		stats_add(&s->dropped, now.unsent - seen->unsent);
+		*seen = now;
+	}
+}
+
+static void follow_plan(struct worker *w, uint64_t now_ns)
+{
+	const struct plan *plan = engine_plan(w->engine);
+
+	if (!plan || plan->generation == w->generation)
+		return;
+	w->generation = plan->generation;
+	if (!w->options->lane) /* what failed is in `status`, and is tried again */
+		(void)port_socket_apply(w->port, plan, now_ns);
+}
+
+static void answer(struct worker *w, unsigned count)
+{
+	const struct port_ops *ops = w->port->ops;
+	unsigned sent = 0, later = 0, dropped = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct query *q = &w->queries[i];
+
+		switch (engine_query(w->engine, w->port, q)) {
+		case VERDICT_SEND:
+			w->sent[sent++] = *q;
+			break;
+		case VERDICT_LATER:
+			w->later[later++] = *q;
+			break;
+		case VERDICT_DROP:
+			w->dropped[dropped++] = *q;
+			break;
+		}
+	}
+	if (sent)
+		ops->send(w->port, w->sent, sent);
+	if (later && ops->later)
+		ops->later(w->port, w->later, later);
+	else if (later)
+		ops->drop(w->port, w->later, later);
+	if (dropped)
+		ops->drop(w->port, w->dropped, dropped);
+}
+
+static void batch(struct worker *w, unsigned count, uint64_t now_ns)
+{
+	/* a store that cannot be read leaves the engine with its last good plan */
+	(void)engine_batch_begin(w->engine, now_ns);
+	w->refresh_ns = now_ns + REFRESH_NS;
+	follow_plan(w, now_ns);
+	answer(w, count);
+	if (w->upstream_ready) {
+		w->upstream_ready = false;
+		transport_socket_run(w->transport);
+	}
+	w->engine_ns = engine_tick(w->engine, now_ns);
+	engine_batch_end(w->engine);
+	mirror_counts(w);
+}
+
+uint64_t worker_refresh(struct worker *w)
+{
+	batch(w, 0, worker_now_ns());
+	return w->generation;
+}
+
+/* XDP compares with the coarse clock, so that is the one to write. */
+static void beat(struct worker *w, uint64_t now_ns)
+{
+	struct timespec coarse;
+
+	if (!w->pins.settings || now_ns < w->beat_ns || w->stage >= DRAINING ||
+	    w->generation == 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
+	__atomic_store_n(&w->pins.settings->heartbeat_ns,
+			 (uint64_t)coarse.tv_sec * SECOND_NS + (uint64_t)coarse.tv_nsec,
+			 __ATOMIC_RELAXED);
+	w->beat_ns = now_ns + BEAT_NS;
+}
+
+static unsigned recv_lane(struct worker *w)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < SPINS_PER_TURN && count == 0; i++)
+		count = w->port->ops->recv(w->port, w->queries, PORT_BATCH);
+	w->spins = count || w->port_ready ? 0 : w->spins + SPINS_PER_TURN;
+	w->port_ready = false;
+	return count;
+}
+
+static unsigned recv_sockets(struct worker *w, uint64_t now_ns)
+{
+	w->port_ns = port_socket_tick(w->port, now_ns);
+	if (!w->port_ready && !port_socket_has_more(w->port))
+		return 0;
+	w->port_ready = false;
+	return w->port->ops->recv(w->port, w->queries, PORT_BATCH);
+}
+
+static void drain_begin(struct worker *w, uint64_t now_ns)
+{
+	w->stage = DRAINING;
+	w->stage_ns = now_ns + DRAIN_NS;
+	if (w->pins.settings)
+		__atomic_store_n(&w->pins.settings->heartbeat_ns, 0, __ATOMIC_RELAXED);
+	if (!w->options->lane)
+		port_socket_stop_accepting(w->port);
+}
+
+static void advance_stage(struct worker *w, unsigned count, uint64_t now_ns)
+{
+	bool in_flight = atomic_load_explicit(&w->stats->waiting, memory_order_relaxed);
+
+	if (w->stage == LAMEDUCK && now_ns >= w->stage_ns)
+		drain_begin(w, now_ns);
+	if (w->stage != DRAINING)
+		return;
+	if (w->options->lane)
+		in_flight |= now_ns < w->stage_ns - DRAIN_NS + DRAIN_LANE_NS;
+	else
+		in_flight |= port_socket_is_writing(w->port);
+	if (now_ns >= w->stage_ns || (count == 0 && !in_flight))
+		w->stage = STOPPED;
+}
+
+/* Return: is there more to do at once? */
+static bool turn(struct worker *w)
+{
+	uint64_t now_ns = worker_now_ns();
+	unsigned count;
+
+	beat(w, now_ns);
+	count = w->options->lane ? recv_lane(w) : recv_sockets(w, now_ns);
+	if (count || w->upstream_ready || now_ns >= w->engine_ns ||
+	    now_ns >= w->refresh_ns)
+		batch(w, count, now_ns);
+	advance_stage(w, count, now_ns);
+	if (w->stage == STOPPED)
+		return true;
+	return w->options->lane ? w->spins < SPINS_BEFORE_SLEEP
+				: count > 0 || port_socket_has_more(w->port);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	(void)timer; /* it only ends the sleep */
+}
+
+static void sleep_until_due(struct worker *w)
+{
+	uint64_t now_ns = worker_now_ns(), due = w->engine_ns;
+
+	if (w->refresh_ns < due)
+		due = w->refresh_ns;
+	if (!w->options->lane && w->port_ns < due)
+		due = w->port_ns;
+	if (w->pins.settings && w->beat_ns < due)
+		due = w->beat_ns;
+	if (w->stage == LAMEDUCK && w->stage_ns < due)
+		due = w->stage_ns;
+	if (w->stage == DRAINING && now_ns + DRAIN_LOOK_NS < due)
+		due = now_ns + DRAIN_LOOK_NS;
+	uv_update_time(&w->loop);
+	uv_timer_start(&w->timer, on_timer,
+		       due > now_ns ? (due - now_ns + MS_NS - 1) / MS_NS : 0, 0);
+	uv_run(&w->loop, UV_RUN_ONCE);
+}
+
+enum worker_exit worker_run(struct worker *w)
+{
+	while (w->stage != STOPPED) {
+		if (turn(w))
+			uv_run(&w->loop, UV_RUN_NOWAIT);
+		else
+			sleep_until_due(w);
+	}
+	return WORKER_STOPPED;
+}
+
+void worker_stop(struct worker *w, uint64_t lameduck_ms)
+{
+	if (w->stage != SERVING)
+		return;
+	w->stage = LAMEDUCK;
+	w->stage_ns = worker_now_ns() + lameduck_ms * MS_NS;
+}
