@@ -228,6 +228,7 @@ static int init_settings(const struct lane53_bpf *skel,
 	struct lane53_settings settings = {
 		.enabled = 1,
 		.udp_limit = LANE53_UDP_PAYLOAD,
+		.event_limit = LANE53_EVENT_LIMIT,
 	};
 	__u32 zero = 0;
 

@@ -202,5 +202,7 @@ int services_sync(struct xdp *xdp, struct problem *problem)
 	r = sync_one(&sources, xdp->skel->maps.sources, problem);
 	first = first < 0 ? first : r;
 	r = sync_one(&ifaces, xdp->skel->maps.interfaces, problem);
+	/* after the maps: what XDP remembers of them ends here */
+	__atomic_fetch_add(&xdp->settings->address_generation, 1, __ATOMIC_RELEASE);
 	return first < 0 ? first : r;
 }

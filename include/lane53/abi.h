@@ -207,6 +207,12 @@ struct lane53_cached_name {
  */
 #define LANE53_HEARTBEAT_MAX_AGE_NS 500000000ull
 
+/*
+ * settings.event_limit of a new instance.  An event is 344 bytes in a ring of 256 KiB, so
+ * the daemon has to come by every 38 ms at this rate; what is lost is counted.
+ */
+#define LANE53_EVENT_LIMIT 20000
+
 struct lane53_settings {
 	/* written by lane53d, read by XDP */
 	__u32 enabled;   /* 0: kill switch, everything is left to the stack */
@@ -217,7 +223,11 @@ struct lane53_settings {
 	__u32 secret[LANE53_SECRET_WORDS]; /* drawn once, when the map is made */
 	__u8 lane_mac_a[6];                /* MAC of lane53a */
 	__u8 lane_mac_b[6];                /* MAC of lane53b */
-	__u32 pad1;
+	/*
+	 * Bumped after each change of interfaces, sources or services: XDP remembers per
+	 * CPU which view answers a client, as long as this stays the same.
+	 */
+	__u32 address_generation;
 	/* written by the DPDK worker (and cleared by lane53d at its death), read by XDP */
 	__u64 heartbeat_ns __attribute__((aligned(64))); /* CLOCK_MONOTONIC_COARSE */
 	__u64 pad2[7];
