@@ -38,7 +38,7 @@ static __always_inline enum lane53_outcome arrive(struct xdp_md *ctx, struct vis
 	case FRAME_OK:
 		break;
 	}
-	switch (view_find(ctx, &v->frame, &v->view)) {
+	switch (view_find(ctx, &v->frame, &v->view, v->settings)) {
 	case VIEW_NOT_OURS:
 		return LANE53_PASSED_NOT_OURS;
 	case VIEW_BAD_SOURCE:

@@ -107,6 +107,33 @@ struct {
 	__type(value, struct scratch);
 } scratch SEC(".maps");
 
+/*
+ * The view that answers a client, remembered: three look-ups in hash maps cost more than
+ * all else of a hit.  Direct-mapped by addresses, one cache line each; not pinned.
+ *
+ * 256 x 64 bytes stay in the second-level cache beside what the driver needs.  Who
+ * floods with made-up sources only makes each frame take the long way.
+ */
+#define KNOWN_COUNT 256
+
+struct known {
+	__u32 generation; /* settings.address_generation, read before the maps */
+	__u32 view;
+	struct lane53_iface_key in;
+	__u8 from[16];
+	struct lane53_service_key to; /* tenant included */
+	__u8 mac[6];
+	__u16 used;
+};
+LANE53_ABI_ASSERT(sizeof(struct known) == 64);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KNOWN_COUNT);
+	__type(key, __u32);
+	__type(value, struct known);
+} known SEC(".maps");
+
 static __always_inline const struct lane53_settings *settings_get(void)
 {
 	__u32 zero = 0;

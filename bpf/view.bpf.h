@@ -100,9 +100,9 @@ static __always_inline bool source_is_own(const struct frame *f)
 	return bpf_map_lookup_elem(&services, &key) != 0;
 }
 
-/* Sets @ret on VIEW_OK, and f->to.tenant. */
-static __always_inline enum view_status view_find(const struct xdp_md *ctx,
-						  struct frame *f, struct view *ret)
+/* Ask the maps.  Sets @ret on VIEW_OK, and f->to.tenant. */
+static __always_inline enum view_status view_look_up(const struct xdp_md *ctx,
+						     struct frame *f, struct view *ret)
 {
 	const struct lane53_iface *iface = bpf_map_lookup_elem(&interfaces, &f->in);
 	const struct lane53_service *service;
@@ -123,11 +123,78 @@ static __always_inline enum view_status view_find(const struct xdp_md *ctx,
 		ret->view = iface->view;
 	else
 		return VIEW_NOT_OURS;
-	/* Port 0 cannot be answered; from 53 it would be server to server, for ever. */
-	if (!f->from_port_be || f->from_port_be == bpf_htons(PORT_DNS) ||
-	    addr_is_martian(f->from, f->ipv6) || source_is_own(f))
+	if (addr_is_martian(f->from, f->ipv6) || source_is_own(f))
 		return VIEW_BAD_SOURCE;
 	return VIEW_OK;
+}
+
+/* ---- clients seen before ---- */
+
+static __always_inline struct known *known_at(const struct frame *f)
+{
+	const __u32 *from = (const __u32 *)f->from, *to = (const __u32 *)f->to.addr;
+	/* Fibonacci hashing; sources differ in any byte, destinations are few */
+	__u32 idx = (from[0] ^ from[1] ^ from[2] ^ from[3]) * 0x9e3779b1u;
+
+	idx = (idx >> 24 ^ to[3] ^ f->in.vlan) % KNOWN_COUNT;
+	return bpf_map_lookup_elem(&known, &idx);
+}
+
+/* Is it the same interface, tags, MAC, addresses and port?  The port it is from apart. */
+static __always_inline bool known_is(const struct known *k, const struct frame *f,
+				     const struct xdp_md *ctx)
+{
+	const __u64 *in = (const __u64 *)&f->in, *k_in = (const __u64 *)&k->in;
+	const __u64 *from = (const __u64 *)f->from, *k_from = (const __u64 *)k->from;
+	const __u64 *to = (const __u64 *)f->to.addr, *k_to = (const __u64 *)k->to.addr;
+
+	return *in == *k_in && from[0] == k_from[0] && from[1] == k_from[1] &&
+	       to[0] == k_to[0] && to[1] == k_to[1] && f->to.port_be == k->to.port_be &&
+	       mac_is(ctx, k->mac);
+}
+
+static __always_inline void known_set(struct known *k, const struct xdp_md *ctx,
+				      const struct frame *f, const struct view *view,
+				      __u32 generation)
+{
+	struct cursor c = frame_cursor(ctx);
+	const struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+
+	if (!eth)
+		return;
+	k->generation = generation;
+	k->view = view->view;
+	k->in = f->in;
+	addr_copy(k->from, f->from);
+	k->to = f->to;
+	__builtin_memcpy(k->mac, eth->h_dest, sizeof(k->mac));
+	k->used = 1;
+}
+
+/* Sets @ret on VIEW_OK, and f->to.tenant. */
+static __always_inline enum view_status view_find(const struct xdp_md *ctx,
+						  struct frame *f, struct view *ret,
+						  const struct lane53_settings *set)
+{
+	/* before the maps: what is remembered is never older than its generation */
+	const __u32 generation = *(const volatile __u32 *)&set->address_generation;
+	struct known *k = known_at(f);
+	enum view_status status;
+
+	if (k && k->used && k->generation == generation && known_is(k, f, ctx)) {
+		ret->view = k->view;
+		f->to.tenant = ret->tenant = k->to.tenant;
+		status = VIEW_OK;
+	} else {
+		status = view_look_up(ctx, f, ret);
+		if (k && status == VIEW_OK)
+			known_set(k, ctx, f, ret, generation);
+	}
+	/* Port 0 cannot be answered; from 53 it would be server to server, for ever. */
+	if (status == VIEW_OK &&
+	    (!f->from_port_be || f->from_port_be == bpf_htons(PORT_DNS)))
+		return VIEW_BAD_SOURCE;
+	return status;
 }
 
 #endif

@@ -44,6 +44,7 @@ void rig_iface(struct rig *rig, const struct lane53_iface_key *key,
 {
 	(void)bpf_map__update_elem(rig->skel->maps.interfaces, key, sizeof(*key), iface,
 				   sizeof(*iface), BPF_ANY);
+	rig->settings->address_generation++;
 }
 
 void rig_service(struct rig *rig, const char *addr, uint32_t tenant, uint16_t port,

@@ -559,6 +559,61 @@ static void views_are_apart(void)
 	}
 }
 
+/* A client's view is remembered until the generation says that the maps changed. */
+static void remembered_until_told(void)
+{
+	struct lane53_service_key key = { .tenant = 0 };
+	struct lane53_service service = { .view = 2 };
+	struct packet p;
+	struct response r;
+
+	packet_addr(key.addr, "192.0.2.53");
+	packet_put_u16((uint8_t *)&key.port_be, 53);
+	packet_build(&p, &(struct packet_spec){ .qname = "view.example." });
+	if (answered("before", &p, LANE53_ANSWERED_LOCAL, &r))
+		CU_ASSERT_EQUAL(r.answer[15], 1);
+	CU_ASSERT_EQUAL(bpf_map__update_elem(rig.skel->maps.services, &key, sizeof(key),
+					     &service, sizeof(service), BPF_ANY),
+			0);
+	if (answered("not told", &p, LANE53_ANSWERED_LOCAL, &r))
+		CU_ASSERT_EQUAL(r.answer[15], 1);
+	rig.settings->address_generation++;
+	if (answered("told", &p, LANE53_ANSWERED_LOCAL, &r))
+		CU_ASSERT_EQUAL(r.answer[15], 2);
+
+	CU_ASSERT_EQUAL(
+		bpf_map__delete_elem(rig.skel->maps.services, &key, sizeof(key), 0), 0);
+	rig.settings->address_generation++;
+	ask(&p);
+	CU_ASSERT_EQUAL(run.outcome, LANE53_PASSED_NOT_OURS);
+	rig_service(&rig, "192.0.2.53", 0, 53, RIG_VIEW);
+	if (answered("back", &p, LANE53_ANSWERED_LOCAL, &r))
+		CU_ASSERT_EQUAL(r.answer[15], 1);
+}
+
+/* More clients than are remembered, each of two tenants by turns: none gets the other's. */
+static void many_clients_are_apart(void)
+{
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		const bool other = i / 3 % 2;
+		char from[32];
+		struct packet p;
+
+		snprintf(from, sizeof(from), "%s.%u.%u", other ? "198.51" : "198.50",
+			 other ? 100 : i / 7 % 50, 1 + i / 2 % 200);
+		packet_build(&p, &(struct packet_spec){ .qname = "view.example.",
+							.tags = 1,
+							.vlan = { 41 },
+							.from = from });
+		ask(&p);
+		wrong += run.outcome != LANE53_ANSWERED_LOCAL ||
+			 run.bytes[p.dns_off + p.question_end + 15] != (other ? 5 : 1);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+}
+
 /* ---- torn reads ---- */
 
 static void being_written_is_no_answer(void)
@@ -855,6 +910,8 @@ static const struct check_case checks[] = {
 	{ "DNSSEC bits are in the key", dnssec_bits_are_in_the_key },
 	{ "local comes first", local_comes_first },
 	{ "views are apart", views_are_apart },
+	{ "remembered until told", remembered_until_told },
+	{ "many clients are apart", many_clients_are_apart },
 	{ "being written is no answer", being_written_is_no_answer },
 	{ "torn reads take the lane", torn_reads_take_the_lane },
 	{ "series count answers", series_count_answers },
