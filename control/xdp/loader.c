@@ -65,16 +65,23 @@ static const struct pinned_map {
 #define FOR_EACH_MAP(m) \
 	for (const struct pinned_map *m = pinned_maps; m < pinned_maps + MAP_COUNT; m++)
 
-/* The last thing libbpf complained about: the verifier's word, for the problem. */
-static char last_complaint[200];
+/* The first thing libbpf complained about, without its name in front: for the problem. */
+static char first_complaint[200];
 
 static int note_complaint(enum libbpf_print_level level, const char *format,
 			  va_list args)
 {
-	if (level != LIBBPF_WARN)
+	static const char prefix[] = "libbpf: ";
+	char line[sizeof(first_complaint)];
+	const char *text = line;
+
+	if (level != LIBBPF_WARN || first_complaint[0])
 		return 0;
-	vsnprintf(last_complaint, sizeof(last_complaint), format, args);
-	last_complaint[strcspn(last_complaint, "\n")] = '\0';
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (!strncmp(line, prefix, strlen(prefix)))
+		text += strlen(prefix);
+	snprintf(first_complaint, sizeof(first_complaint), "%s", text);
 	return 0;
 }
 
@@ -195,10 +202,10 @@ static int load_problem(int r, struct problem *problem)
 {
 	if (r == -EPERM || r == -EACCES)
 		problem_set(problem, NULL, 0,
-			    "not allowed to load XDP programs: needs CAP_BPF and "
-			    "CAP_NET_ADMIN (or root; before Linux 5.11 also `ulimit -l "
-			    "unlimited`), or use -no-xdp (%s)",
-			    last_complaint);
+			    "not allowed to load XDP programs: needs CAP_BPF, "
+			    "CAP_PERFMON and CAP_NET_ADMIN (or root; before Linux 5.11 "
+			    "also `ulimit -l unlimited`), or use -no-xdp (%s)",
+			    first_complaint);
 	else if (r == -ENOMEM)
 		problem_set(problem, NULL, 0,
 			    "no memory for the XDP tables: raise the memory limit of "
@@ -208,7 +215,7 @@ static int load_problem(int r, struct problem *problem)
 			problem, NULL, 0,
 			"the kernel refused the XDP programs (%s): needs Linux 5.15 "
 			"or newer with CONFIG_BPF_SYSCALL, or use -no-xdp (%s)",
-			strerror(-r), last_complaint);
+			strerror(-r), first_complaint);
 	return r == -EACCES ? -EPERM : r;
 }
 
@@ -216,7 +223,7 @@ static int load(struct lane53_bpf *skel, struct problem *problem)
 {
 	int r;
 
-	last_complaint[0] = '\0';
+	first_complaint[0] = '\0';
 	r = lane53_bpf__load(skel);
 	return r < 0 ? load_problem(r, problem) : 0;
 }

@@ -84,8 +84,8 @@ int pins_make_dir(const char *dir, struct problem *problem)
 
 			problem_set(problem, NULL, 0,
 				    "cannot make %s: %s: XDP needs root, or CAP_BPF, "
-				    "CAP_NET_ADMIN and a bpffs of this user's; or use "
-				    "-no-xdp",
+				    "CAP_PERFMON, CAP_NET_ADMIN and a bpffs of this "
+				    "user's; or use -no-xdp",
 				    part, strerror(-r));
 			r = r == -EACCES ? -EPERM : r;
 			return r;
