@@ -110,6 +110,17 @@ void commits_publish_all(struct commits *c)
 	store_read_end(read);
 }
 
+void commits_attached(struct commits *c)
+{
+	/*
+	 * Without a plan the store is new, so an adopted table tells of another store.
+	 * With one, answers are replaced in place and chains of aliases learnt again.
+	 */
+	if (!c->plan)
+		publisher_clear(c->publisher);
+	commits_publish_all(c);
+}
+
 /* ---- one commit ---- */
 
 int commit_begin(struct commit **ret, struct commits *commits)
@@ -387,7 +398,7 @@ static void flush_caches(struct commit *commit, const struct plan *old)
 	}
 }
 
-void commit_end(struct commit *commit, commit_done *done, void *context)
+int commit_end(struct commit *commit, commit_done *done, void *context)
 {
 	struct commits *c = commit->commits;
 	struct plan *old = NULL;
@@ -424,11 +435,12 @@ void commit_end(struct commit *commit, commit_done *done, void *context)
 	}
 	plan_free(old);
 	on_flushed(commit);
-	return;
+	return 0;
 
 failed:
 	store_read_end(commit->before);
 failed_read_ended:
 	commit->result = (struct commit_result){ .error = r };
 	on_flushed(commit);
+	return r;
 }

@@ -51,6 +51,9 @@ const struct plan *commits_plan(const struct commits *commits);
 /* Publish everything anew without a gap: a new or possibly incomplete table. */
 void commits_publish_all(struct commits *commits);
 
+/* A table is attached now (publisher_attach()): fill it, or make it true again. */
+void commits_attached(struct commits *commits);
+
 /* Names that XDP has no room for. */
 unsigned commits_left_out(const struct commits *commits);
 
@@ -74,8 +77,12 @@ struct commit_result {
 
 typedef void commit_done(void *context, const struct commit_result *result);
 
-/* Carry it out; @done (NULL allowed) is called once, perhaps from within. */
-void commit_end(struct commit *commit, commit_done *done, void *context);
+/*
+ * Carry it out.  The store is written when this returns; @done (NULL allowed) is called
+ * once, perhaps from within, when no cache holds anything older.
+ * Return: 0, or a negative errno (told to @done as well): nothing has changed.
+ */
+int commit_end(struct commit *commit, commit_done *done, void *context);
 void commit_abort(struct commit *commit);
 
 #endif

@@ -209,10 +209,8 @@ static int set_dirs(struct options *options, const struct places *places,
 
 int options_parse(struct options *ret, int argc, char **argv, struct problem *problem)
 {
-	struct options options = { .conf = "Corefile",
-				   .name = "default",
-				   .dns_port = 53 };
-	struct places places = { 0 };
+	struct options options = { .name = "default", .dns_port = 53 };
+	struct places places = { NULL, NULL };
 
 	for (int i = 1; i < argc; i++) {
 		const char *arg = argv[i], *value;

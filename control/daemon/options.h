@@ -17,7 +17,7 @@ struct problem;
 #define OPTIONS_RUN_MAX 80
 
 struct options {
-	const char *conf;    /* -conf; default ./Corefile */
+	const char *conf;    /* -conf; NULL: ./Corefile if there is one */
 	const char *name;    /* -name; default "default" */
 	uint16_t dns_port;   /* -dns.port; 53 */
 	const char *pidfile; /* -pidfile; NULL = none asked for */

@@ -53,6 +53,21 @@ void publisher_close(struct publisher *p)
 	free(p);
 }
 
+void publisher_attach(struct publisher *p, struct table *table,
+		      const struct publish_growth *growth)
+{
+	p->table = table;
+	if (growth)
+		p->growth = *growth;
+}
+
+void publisher_detach(struct publisher *p)
+{
+	table_close(p->table);
+	p->table = NULL;
+	aliases_deinit(&p->aliases);
+}
+
 bool publisher_is_on(const struct publisher *p)
 {
 	return p->table != NULL;

@@ -28,7 +28,6 @@ struct publish_growth {
 	/* *@ret_table: the new, empty table; the publisher's from then on. */
 	int (*begin)(void *context, struct table **ret_table);
 	int (*commit)(void *context); /* the old table is closed before */
-	void (*abort)(void *context); /* the new table is closed before */
 	void *context;
 };
 
@@ -39,6 +38,13 @@ struct publish_growth {
 int publisher_open(struct publisher **ret, struct table *table,
 		   const struct publish_growth *growth);
 void publisher_close(struct publisher *publisher);
+
+/* Give a publisher without a table one; likewise its own from now on. */
+void publisher_attach(struct publisher *publisher, struct table *table,
+		      const struct publish_growth *growth);
+
+/* Let go of the table; nothing is published from now on. */
+void publisher_detach(struct publisher *publisher);
 
 /* Is there a table at all?  If not, callers need not work out what changed. */
 bool publisher_is_on(const struct publisher *publisher);

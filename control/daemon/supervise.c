@@ -398,35 +398,41 @@ static void stop(struct worker *w)
 	uv_timer_start(&w->timer, on_stop_limit, STOP_MS, 0);
 }
 
-void supervisor_start(struct supervisor *s, enum worker_io io)
+void supervisor_adopt(struct supervisor *s, enum worker_io io)
 {
 	struct worker *w = &s->worker[io];
 	bool same = false;
-	int pid;
 
 	if (w->state != WORKER_OFF)
 		return;
 	w->backoff_ms = BACKOFF_MIN_MS;
-	pid = find_running(w, &same);
-	if (pid) {
-		w->pid = pid;
-		w->adopted = true;
-		w->born_ms = uv_now(s->loop);
-		if (watch_pid(w) == 0) {
-			w->state = WORKER_STARTING;
-			if (same) {
-				uv_timer_start(&w->timer, on_look, 0, 0);
-				return;
-			}
-			log_info("worker %s (pid %d) is of another version: replaced",
-				 worker_io_name(io), pid);
-			(void)kill(pid, SIGTERM);
-			return;
-		}
+	w->pid = find_running(w, &same);
+	if (!w->pid)
+		return;
+	w->adopted = true;
+	w->born_ms = uv_now(s->loop);
+	if (watch_pid(w) < 0) {
 		unwatch(w); /* it died this moment */
+		w->pid = 0;
+		return;
 	}
-	start(w);
-	w->restarts = 0;
+	w->state = WORKER_STARTING;
+	if (same) {
+		uv_timer_start(&w->timer, on_look, 0, 0);
+		return;
+	}
+	log_info("worker %s (pid %d) is of another build: replaced", worker_io_name(io),
+		 w->pid);
+	(void)kill(w->pid, SIGTERM);
+}
+
+void supervisor_start(struct supervisor *s, enum worker_io io)
+{
+	supervisor_adopt(s, io);
+	if (s->worker[io].state != WORKER_OFF)
+		return;
+	start(&s->worker[io]);
+	s->worker[io].restarts = 0;
 }
 
 /* ---- the whole ---- */

@@ -51,6 +51,9 @@ struct supervisor_config {
 /* Strings of @config are copied. Return: 0 or -ENOMEM. */
 int supervisor_open(struct supervisor **ret, const struct supervisor_config *config);
 
+/* Adopt the worker if one is running; also of another version: that one is replaced. */
+void supervisor_adopt(struct supervisor *supervisor, enum worker_io io);
+
 /* Adopt or start the worker. */
 void supervisor_start(struct supervisor *supervisor, enum worker_io io);
 

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fastpath.c - see fastpath.h. */
+#include "fastpath.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/table.h"
+#include "daemon/commit.h"
+#include "daemon/daemon.h"
+#include "daemon/eventlog.h"
+#include "daemon/log.h"
+#include "daemon/publish.h"
+#include "plan/plan.h"
+#include "xdp/xdp.h"
+
+/* Twice the slots each time, up to 1 GiB of them. */
+#define GROWTH_SLOTS_MAX (1u << 24)
+
+static const char *mode_name(enum attach_mode mode)
+{
+	switch (mode) {
+	case ATTACH_AUTO:
+		return "auto";
+	case ATTACH_NATIVE:
+		return "native";
+	case ATTACH_GENERIC:
+		return "generic";
+	}
+	return "?";
+}
+
+static void on_interface(void *context, enum xdp_change change,
+			 const struct xdp_interface *interface)
+{
+	struct daemon *d = context;
+	char key[64];
+
+	snprintf(key, sizeof(key), "xdp/%s", interface->name);
+	switch (change) {
+	case XDP_ATTACHED:
+		degraded_clear(&d->degraded, key);
+		log_info("xdp: %s attached, mode %s%s%s%s", interface->name,
+			 mode_name(interface->mode),
+			 interface->joined ? ", joined to the dispatcher there" : "",
+			 interface->note[0] ? ": " : "", interface->note);
+		return;
+	case XDP_DETACHED:
+		degraded_clear(&d->degraded, key);
+		log_info("xdp: %s detached", interface->name);
+		return;
+	case XDP_REFUSED:
+		degraded_set(&d->degraded, key, "xdp: %s: %s", interface->name,
+			     interface->note);
+		return;
+	}
+}
+
+/* ---- a larger table ---- */
+
+static int grow_begin(void *context, struct table **ret_table)
+{
+	struct daemon *d = context;
+	struct problem problem = { .text = "" };
+	struct table_arrays arrays;
+	int r;
+
+	xdp_local_arrays(d->xdp, &arrays);
+	if (arrays.slot_count * 2 > GROWTH_SLOTS_MAX)
+		return -ENOSPC;
+	r = xdp_local_grow_begin(d->xdp, arrays.slot_count * 2, &arrays, &problem);
+	if (r == 0) {
+		r = table_open(ret_table, &arrays);
+		if (r < 0)
+			xdp_local_grow_abort(d->xdp);
+	}
+	if (r < 0)
+		log_error("xdp: the table of local records cannot grow: %s",
+			  problem.text[0] ? problem.text : strerror(-r));
+	else
+		log_info("xdp: the table of local records grows to %u slots",
+			 arrays.slot_count);
+	return r;
+}
+
+static int grow_commit(void *context)
+{
+	struct daemon *d = context;
+	struct problem problem = { .text = "" };
+	int r = xdp_local_grow_commit(d->xdp, &problem);
+
+	if (r < 0)
+		log_error("xdp: %s", problem.text);
+	return r;
+}
+
+/* ---- life ---- */
+
+static int attach_table(struct daemon *d)
+{
+	struct publish_growth growth = { grow_begin, grow_commit, d };
+	struct table_arrays arrays;
+	struct table *table;
+	int r;
+
+	xdp_local_arrays(d->xdp, &arrays);
+	r = table_open(&table, &arrays);
+	if (r < 0)
+		return r;
+	publisher_attach(d->publisher, table, &growth);
+	commits_attached(d->commits);
+	return 0;
+}
+
+void fastpath_prepare(struct daemon *d, const struct config *config)
+{
+	struct xdp_config wanted = { .instance = d->options->name,
+				     .ifaces = d->ifaces,
+				     .on_interface = on_interface,
+				     .context = d };
+	struct problem problem = { .text = "" };
+	char text[1024];
+	int r;
+
+	if (d->xdp || d->options->no_xdp || !config->xdp_count)
+		return;
+	r = d->ifaces ? xdp_open(&d->xdp, &wanted, &problem) : -ENODEV;
+	if (r == 0) {
+		r = attach_table(d);
+		if (r < 0) {
+			xdp_close(d->xdp);
+			d->xdp = NULL;
+		}
+	}
+	if (r < 0) {
+		problem_format(&problem, text, sizeof(text));
+		degraded_set(&d->degraded, "xdp", "xdp: %s; sockets serve on",
+			     problem.text[0] ? text : strerror(-r));
+		return;
+	}
+	degraded_clear(&d->degraded, "xdp");
+	log_info("xdp: %s %s", xdp_is_adopted(d->xdp) ? "adopted" : "loaded",
+		 xdp_pin_dir(d->xdp));
+	eventlog_watch_xdp(d->events);
+}
+
+void fastpath_close(struct daemon *d)
+{
+	if (!d->xdp)
+		return;
+	eventlog_unwatch_xdp(d->events);
+	publisher_detach(d->publisher);
+	xdp_close(d->xdp);
+	d->xdp = NULL;
+}
+
+void fastpath_remove(struct daemon *d)
+{
+	struct problem problem = { .text = "" };
+
+	fastpath_close(d);
+	if (xdp_remove(d->options->name, &problem) < 0)
+		log_error("detach: %s", problem.text);
+	else
+		log_info("detached: programs, tables and lane are removed");
+}
+
+/* ---- rules ---- */
+
+static enum attach_mode mode_of(enum config_xdp_mode mode)
+{
+	switch (mode) {
+	case XDP_AUTO:
+		return ATTACH_AUTO;
+	case XDP_NATIVE:
+		return ATTACH_NATIVE;
+	case XDP_GENERIC:
+		return ATTACH_GENERIC;
+	}
+	return ATTACH_AUTO;
+}
+
+struct rules {
+	struct xdp_rule *at;
+	struct xdp_prefix *prefixes;
+	const struct config_xdp **directive; /* of each rule */
+	unsigned count;
+};
+
+static void rules_deinit(struct rules *rules)
+{
+	free(rules->at);
+	free(rules->prefixes);
+	free(rules->directive);
+}
+
+static bool rules_make_room(struct rules *rules, const struct config *config)
+{
+	unsigned patterns = 1, prefixes = 1;
+
+	for (unsigned i = 0; i < config->xdp_count; i++) {
+		patterns += config->xdp[i].pattern_count;
+		prefixes += config->xdp[i].from_count;
+	}
+	*rules = (struct rules){ calloc(patterns, sizeof(*rules->at)),
+				 calloc(prefixes, sizeof(*rules->prefixes)),
+				 calloc(patterns, sizeof(*rules->directive)), 0 };
+	return rules->at && rules->prefixes && rules->directive;
+}
+
+/* One rule per pattern; prefixes are shared by the patterns of a directive. */
+static void rules_fill(struct rules *rules, const struct daemon *d)
+{
+	struct xdp_prefix *prefix = rules->prefixes;
+
+	for (unsigned i = 0; i < d->config->xdp_count; i++) {
+		const struct config_xdp *x = &d->config->xdp[i];
+		struct xdp_prefix *first = prefix;
+
+		for (unsigned f = 0; f < x->from_count; f++, prefix++) {
+			memcpy(prefix->addr, x->from[f].addr, 16);
+			prefix->bits = x->from[f].bits;
+		}
+		for (unsigned p = 0; p < x->pattern_count; p++) {
+			rules->directive[rules->count] = x;
+			rules->at[rules->count++] = (struct xdp_rule){
+				.pattern = x->patterns[p],
+				.mode = mode_of(x->mode),
+				.vlan = x->vlan,
+				.from = first,
+				.from_count = x->from_count,
+				.tenant =
+					d->origins.tenants ? d->origins.tenants[i] : 0,
+			};
+		}
+	}
+}
+
+/* A name that no interface has is worth a word; a glob may well match nothing yet. */
+static void tell_waiting(struct daemon *d, const struct rules *rules)
+{
+	degraded_begin(&d->degraded, "xdp-rule/");
+	for (unsigned i = 0; i < rules->count; i++) {
+		const struct config_place *place = &rules->directive[i]->place;
+		char key[128];
+
+		if (strpbrk(rules->at[i].pattern, "*?[") || !xdp_rule_waits(d->xdp, i))
+			continue;
+		snprintf(key, sizeof(key), "xdp-rule/%s", rules->at[i].pattern);
+		degraded_set(&d->degraded, key,
+			     "%s:%u: xdp %s: there is no such interface; it is "
+			     "attached when it appears",
+			     place->file, place->line, rules->at[i].pattern);
+	}
+	degraded_end(&d->degraded, "xdp-rule/");
+}
+
+static void settle(struct daemon *d, int error, const struct problem *problem)
+{
+	unsigned left_out = commits_left_out(d->commits);
+
+	if (error < 0)
+		degraded_set(&d->degraded, "xdp-apply", "xdp: %s",
+			     problem->text[0] ? problem->text : strerror(-error));
+	else
+		degraded_clear(&d->degraded, "xdp-apply");
+	if (left_out)
+		degraded_set(&d->degraded, "xdp-room",
+			     "xdp: no room for %u answers; they take the lane",
+			     left_out);
+	else
+		degraded_clear(&d->degraded, "xdp-room");
+}
+
+static void with_rules(struct daemon *d, bool apply)
+{
+	struct problem problem = { .text = "" };
+	struct rules rules;
+	int r = -ENOMEM;
+
+	if (!d->xdp || !d->config)
+		return;
+	if (rules_make_room(&rules, d->config)) {
+		rules_fill(&rules, d);
+		r = apply ? xdp_apply(d->xdp, rules.at, rules.count,
+				      commits_plan(d->commits), &problem)
+			  : xdp_sync(d->xdp, &problem);
+		tell_waiting(d, &rules);
+	}
+	settle(d, r, &problem);
+	rules_deinit(&rules);
+}
+
+void fastpath_apply(struct daemon *d)
+{
+	with_rules(d, true);
+}
+
+void fastpath_sync(struct daemon *d)
+{
+	with_rules(d, false);
+}
+
+/* ---- showing ---- */
+
+static const struct config_xdp *directive_of(const struct daemon *d, const char *name,
+					     const char **ret_pattern)
+{
+	for (unsigned i = 0; d->config && i < d->config->xdp_count; i++)
+		for (unsigned p = 0; p < d->config->xdp[i].pattern_count; p++)
+			if (!fnmatch(d->config->xdp[i].patterns[p], name, 0)) {
+				*ret_pattern = d->config->xdp[i].patterns[p];
+				return &d->config->xdp[i];
+			}
+	return NULL;
+}
+
+/* The view that the first service of @tenant leads to. */
+static const char *view_of(const struct plan *plan, const struct xdp_interface *x)
+{
+	const struct plan_view *view = NULL;
+
+	if (x->view)
+		view = plan_view_find(plan, x->view);
+	for (unsigned i = 0; !view && i < plan->listener_count; i++)
+		if (plan->listeners[i].tenant == x->tenant)
+			view = plan_view_find(plan, plan->listeners[i].view);
+	return view ? view->name : "";
+}
+
+json_t *fastpath_interfaces(struct daemon *d)
+{
+	const struct plan *plan = commits_plan(d->commits);
+	json_t *list = json_array();
+	unsigned count = 0;
+	const struct xdp_interface *x = d->xdp ? xdp_interfaces(d->xdp, &count) : NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *pattern = "";
+		const struct config_xdp *directive =
+			directive_of(d, x[i].name, &pattern);
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:i, s:s, s:s, s:i, s:i, s:s, s:s}", "name",
+				  x[i].name, "ifindex", (int)x[i].ifindex, "mode",
+				  x[i].attached ? mode_name(x[i].mode) : "none", "view",
+				  plan ? view_of(plan, &x[i]) : "", "tenant",
+				  (int)x[i].tenant, "vlan",
+				  directive ? directive->vlan : 0, "pattern", pattern,
+				  "state", x[i].attached ? "attached" : x[i].note));
+	}
+	return list;
+}

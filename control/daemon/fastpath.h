@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fastpath.h - XDP as a part of the daemon: opened when a Corefile first wants it, given
+ * rules and a table, its interfaces logged.  Without it sockets serve on.
+ */
+#ifndef LANE53_FASTPATH_H
+#define LANE53_FASTPATH_H
+
+#include <jansson.h>
+
+struct config;
+struct daemon;
+
+/* Open XDP if @config has an `xdp` directive and it is not open yet. */
+void fastpath_prepare(struct daemon *d, const struct config *config);
+
+/* The rules of d->config and the plan just committed are in force from now on. */
+void fastpath_apply(struct daemon *d);
+
+/* Interfaces or addresses changed. */
+void fastpath_sync(struct daemon *d);
+
+/* Let go of it; it goes on answering. */
+void fastpath_close(struct daemon *d);
+
+/* Remove everything without a trace (XDP must be closed). */
+void fastpath_remove(struct daemon *d);
+
+/* `interfaces` of docs/control-protocol.md. */
+json_t *fastpath_interfaces(struct daemon *d);
+
+#endif

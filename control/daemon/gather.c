@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gather.c - see gather.h. */
+#include "gather.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cache/table.h"
+#include "daemon/commit.h"
+#include "daemon/daemon.h"
+#include "daemon/metrics.h"
+#include "daemon/publish.h"
+#include "daemon/sources.h"
+#include "dns/name.h"
+#include "plan/plan.h"
+#include "worker/stats.h"
+#include "xdp/xdp.h"
+
+struct worker_stats *gather_map(struct daemon *d, enum worker_io io)
+{
+	struct worker_stats *stats;
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/stats-%s", d->options->run,
+		 worker_io_name(io));
+	return stats_map(&stats, path, 0) == 0 ? stats : NULL;
+}
+
+uint64_t gather_loop_probes(struct daemon *d)
+{
+	uint64_t sum = 0;
+
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		struct worker_stats *stats = gather_map(d, io);
+
+		if (!stats)
+			continue;
+		sum += stats->loop_probes;
+		stats_unmap(stats);
+	}
+	return sum;
+}
+
+/* ---- tables ---- */
+
+unsigned gather_tables(struct daemon *d, struct metrics_table *tables)
+{
+	struct table_usage usage;
+	struct table_arrays arrays;
+	unsigned count = 0;
+
+	if (!d->xdp)
+		return 0;
+	if (publisher_is_on(d->publisher)) {
+		table_usage(publisher_table(d->publisher), &usage);
+		xdp_local_arrays(d->xdp, &arrays);
+		tables[count++] = (struct metrics_table){
+			.name = "local",
+			.slots = usage.slots,
+			.slots_used = usage.slots_used,
+			.small = arrays.small_count,
+			.small_used = usage.small_used,
+			.large = arrays.large_count,
+			.large_used = usage.large_used,
+			.moved = usage.moved,
+			.full = usage.full,
+		};
+	}
+	/* `cache` has another writer: its slots are counted, not its free lists. */
+	xdp_cache_arrays(d->xdp, &arrays);
+	tables[count] = (struct metrics_table){ .name = "cache",
+						.slots = arrays.slot_count,
+						.small = arrays.small_count,
+						.large = arrays.large_count };
+	for (uint32_t i = 0; i < arrays.slot_count; i++)
+		tables[count].slots_used +=
+			(arrays.slots[i].flags & LANE53_SLOT_USED) != 0;
+	return count + 1;
+}
+
+/* ---- stats ---- */
+
+static json_t *worker_counters(enum worker_io io, const struct worker_stats *s)
+{
+	/* clang-format off */
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+#define C(field) { #field, s->field }
+		C(queries), C(responses), C(dropped), C(formerr), C(refused), C(servfail),
+		C(waiting), C(coalesced), C(published), C(publish_full),
+		C(publish_refused_admission), C(cache_entries_success),
+		C(cache_entries_denial), C(cache_bytes), C(cache_evictions),
+		C(upstream_mismatched), C(loop_probes), C(lane_rx), C(lane_tx),
+		C(lane_rx_bad), C(lane_tx_dropped), C(tcp_accepted), C(tcp_refused),
+		C(events_lost),
+#undef C
+	};
+	/* clang-format on */
+	json_t *object = json_pack("{s:s, s:i}", "io", worker_io_name(io), "starts",
+				   (int)s->starts);
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		json_object_set_new(object, counters[i].name,
+				    json_integer((json_int_t)counters[i].value));
+	return object;
+}
+
+static json_t *outcome_counts(struct daemon *d)
+{
+	uint64_t outcomes[LANE53_OUTCOME_COUNT] = { 0 };
+	json_t *object = json_object();
+
+	if (d->xdp)
+		(void)xdp_outcomes(d->xdp, outcomes);
+	for (unsigned i = 0; i < LANE53_OUTCOME_COUNT; i++)
+		json_object_set_new(object, xdp_outcome_name(i),
+				    json_integer((json_int_t)outcomes[i]));
+	return object;
+}
+
+json_t *gather_stats(struct daemon *d)
+{
+	json_t *workers = json_array(), *tables = json_array();
+	struct metrics_table t[GATHER_TABLES];
+	unsigned count = gather_tables(d, t);
+
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		struct worker_stats *stats = gather_map(d, io);
+
+		if (!stats)
+			continue;
+		json_array_append_new(workers, worker_counters(io, stats));
+		stats_unmap(stats);
+	}
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(tables,
+				      json_pack("{s:s, s:I, s:I}", "name", t[i].name,
+						"used", (json_int_t)t[i].slots_used,
+						"slots", (json_int_t)t[i].slots));
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "outcomes", outcome_counts(d),
+			 "workers", workers, "tables", tables);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * gather.h - collect what was counted everywhere, for /metrics and `stats`.
+ */
+#ifndef LANE53_GATHER_H
+#define LANE53_GATHER_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/supervise.h"
+
+struct daemon;
+struct metrics_table;
+struct worker_stats;
+
+/* What a worker counted, for stats_unmap(); NULL: it never ran. */
+struct worker_stats *gather_map(struct daemon *d, enum worker_io io);
+
+/* XDP's tables into @tables (room for GATHER_TABLES). Return: how many there are. */
+#define GATHER_TABLES 2
+unsigned gather_tables(struct daemon *d, struct metrics_table *tables);
+
+/* The text of /metrics; *@ret_text is from malloc(). Return: 0 or -ENOMEM. */
+int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len);
+
+/* `stats` of docs/control-protocol.md. */
+json_t *gather_stats(struct daemon *d);
+
+/* HINFO probes of `loop` that any worker has seen. */
+uint64_t gather_loop_probes(struct daemon *d);
+
+#endif

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sources.c - see sources.h.
+ *
+ * A unit is what has a number in the store: a hosts directive, or one zone of one zone
+ * file.  A stamp (modification time, size, inode) says whether a file may have changed.
+ */
+#include "sources.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "corefile/config.h"
+#include "daemon/commit.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "dns/name.h"
+#include "plan/plan.h"
+#include "source/auto.h"
+#include "source/hosts.h"
+#include "source/records.h"
+#include "source/report.h"
+#include "source/zonefile.h"
+#include "store/store.h"
+
+struct stamp {
+	struct timespec mtime;
+	off_t size;
+	ino_t inode;
+	bool exists;
+};
+
+struct unit {
+	unsigned directive; /* index into config.sources */
+	const char *path;
+	struct plan_name origin; /* zone files */
+	char id[512];            /* store_id("source", id) */
+	uint32_t source;         /* its number; 0 before it is loaded */
+	struct stamp stamp;      /* of what was read last */
+	bool has_serial;
+	uint32_t serial;
+	size_t records;
+	bool bad;        /* the last read failed: the store's records stay */
+	char state[768]; /* "ok" or why not */
+};
+
+struct watcher {
+	uv_timer_t timer;
+	struct sources *sources;
+	unsigned directive;
+};
+
+struct sources {
+	struct daemon *d;
+	const struct config *config;
+	unsigned directive_count; /* config is gone before the last timer is */
+	struct auto_zones *scans; /* per directive; empty but for `auto` */
+	struct config_found *found;
+	unsigned found_count;
+	struct unit *units;
+	unsigned unit_count;
+	struct watcher *watchers;
+	unsigned open; /* timers, and one for the owner */
+};
+
+/* ---- reports ---- */
+
+struct telling {
+	char *first; /* first problem: degraded_set() logs it */
+	size_t room;
+	bool lenient; /* a hosts file's bad line is worth a place in `degraded` */
+};
+
+static void tell(void *context, bool fatal, const struct problem *problem)
+{
+	struct telling *telling = context;
+
+	if ((fatal || telling->lenient) && !telling->first[0])
+		problem_format(problem, telling->first, telling->room);
+	else
+		log_problem(problem, fatal);
+}
+
+static void key_of(const struct unit *unit, char *out, size_t room)
+{
+	snprintf(out, room, "source/%s", unit->id);
+}
+
+/* ---- making ---- */
+
+static struct stamp stamp_of(const char *path)
+{
+	struct stamp stamp = { .exists = false };
+	struct stat st;
+
+	if (path && stat(path, &st) == 0)
+		stamp = (struct stamp){ st.st_mtim, st.st_size, st.st_ino, true };
+	return stamp;
+}
+
+static bool is_same_stamp(const struct stamp *a, const struct stamp *b)
+{
+	return a->exists == b->exists && a->size == b->size && a->inode == b->inode &&
+	       a->mtime.tv_sec == b->mtime.tv_sec &&
+	       a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+static struct unit *add_unit(struct sources *s, unsigned directive)
+{
+	struct unit *units = realloc(s->units, (s->unit_count + 1) * sizeof(*units));
+	struct unit *unit;
+
+	if (!units)
+		return NULL;
+	s->units = units;
+	unit = &units[s->unit_count++];
+	memset(unit, 0, sizeof(*unit));
+	unit->directive = directive;
+	return unit;
+}
+
+static int add_zone(struct sources *s, unsigned directive, const char *path,
+		    const struct plan_name *origin)
+{
+	struct unit *unit = add_unit(s, directive);
+
+	if (!unit)
+		return -ENOMEM;
+	unit->path = path;
+	unit->origin = *origin;
+	config_zone_id(unit->id, sizeof(unit->id), path, origin->wire);
+	return 0;
+}
+
+static int add_found(struct sources *s, unsigned directive,
+		     const struct auto_zone *zone)
+{
+	struct config_found *found =
+		realloc(s->found, (s->found_count + 1) * sizeof(*found));
+
+	if (!found)
+		return -ENOMEM;
+	s->found = found;
+	found[s->found_count++] = (struct config_found){ .source = directive,
+							 .path = zone->path,
+							 .origin = zone->origin };
+	return add_zone(s, directive, zone->path, &zone->origin);
+}
+
+static int scan(struct sources *s, unsigned directive)
+{
+	const struct config_source *source = &s->config->sources[directive];
+	struct auto_zones *zones = &s->scans[directive];
+	char key[600], text[768] = "";
+	struct telling telling = { text, sizeof(text), false };
+	struct report report = { .each = tell, .context = &telling };
+	int r = auto_scan(zones, source, &report);
+
+	report_end(&report, source->path);
+	snprintf(key, sizeof(key), "auto/%s", source->path);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		degraded_set(&s->d->degraded, key, "%s", text);
+		memset(zones, 0, sizeof(*zones));
+		return 0;
+	}
+	degraded_clear(&s->d->degraded, key);
+	for (unsigned i = 0; i < zones->count && r == 0; i++)
+		r = add_found(s, directive, &zones->at[i]);
+	return r;
+}
+
+static int add_directive(struct sources *s, unsigned directive)
+{
+	const struct config_source *source = &s->config->sources[directive];
+	struct unit *unit;
+	int r = 0;
+
+	switch (source->kind) {
+	case SOURCE_HOSTS:
+		unit = add_unit(s, directive);
+		if (!unit)
+			return -ENOMEM;
+		unit->path = source->path;
+		snprintf(unit->id, sizeof(unit->id), "%s", source->id);
+		return 0;
+	case SOURCE_ZONE_FILE:
+		for (unsigned i = 0; i < source->zones.count && r == 0; i++)
+			r = add_zone(s, directive, source->path, &source->zones.at[i]);
+		return r;
+	case SOURCE_AUTO:
+		return scan(s, directive);
+	}
+	return 0;
+}
+
+static void release(struct sources *s)
+{
+	if (--s->open > 0)
+		return;
+	for (unsigned i = 0; i < s->directive_count && s->scans; i++)
+		auto_zones_deinit(&s->scans[i]);
+	free(s->scans);
+	free(s->found);
+	free(s->units);
+	free(s->watchers);
+	free(s);
+}
+
+int sources_open(struct sources **ret, struct daemon *d, const struct config *config)
+{
+	struct sources *s = calloc(1, sizeof(*s));
+	int r = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->d = d;
+	s->config = config;
+	s->directive_count = config->source_count;
+	s->open = 1;
+	s->scans = calloc(config->source_count + 1, sizeof(*s->scans));
+	s->watchers = calloc(config->source_count + 1, sizeof(*s->watchers));
+	if (!s->scans || !s->watchers)
+		r = -ENOMEM;
+	for (unsigned i = 0; i < config->source_count && r == 0; i++)
+		r = add_directive(s, i);
+	if (r < 0) {
+		release(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void on_watcher_closed(uv_handle_t *handle)
+{
+	struct watcher *watcher = handle->data;
+
+	release(watcher->sources);
+}
+
+void sources_close(struct sources *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->directive_count; i++)
+		if (s->watchers[i].sources) {
+			uv_timer_stop(&s->watchers[i].timer);
+			uv_close((uv_handle_t *)&s->watchers[i].timer,
+				 on_watcher_closed);
+		}
+	release(s);
+}
+
+const struct config_found *sources_found(const struct sources *s, unsigned *ret_count)
+{
+	*ret_count = s->found_count;
+	return s->found;
+}
+
+/* ---- loading ---- */
+
+struct noting {
+	struct commit *commit;
+	uint32_t source;
+};
+
+static int note_changed(void *context, const uint8_t *owner)
+{
+	struct noting *noting = context;
+
+	return commit_changed(noting->commit, noting->source, owner);
+}
+
+static int read_unit(struct sources *s, const struct unit *unit,
+		     struct records **ret_records, char *trouble, size_t room)
+{
+	const struct config_source *source = &s->config->sources[unit->directive];
+	struct telling telling = { trouble, room, source->kind == SOURCE_HOSTS };
+	struct report report = { .each = tell, .context = &telling };
+	int r;
+
+	if (source->kind == SOURCE_HOSTS)
+		r = hosts_read(ret_records, source, &report);
+	else
+		r = zonefile_read(ret_records, unit->path, unit->origin.wire, &report);
+	report_end(&report, unit->path);
+	return r;
+}
+
+static int commit_records(struct unit *unit, struct records *records,
+			  struct commit *commit)
+{
+	struct noting noting = { commit, unit->source };
+	int r = records_diff(records, commit_reader(commit), unit->source, note_changed,
+			     &noting);
+
+	if (r == 0)
+		r = records_commit(records, commit_writer(commit), unit->source);
+	unit->records = records_count(records);
+	return r;
+}
+
+/* The file is not to be used: the store keeps what it has of it. */
+static void keep_last(struct sources *s, struct unit *unit, const char *trouble)
+{
+	char key[600];
+
+	unit->bad = true;
+	key_of(unit, key, sizeof(key));
+	snprintf(unit->state, sizeof(unit->state), "%s",
+		 trouble[0] ? trouble : "out of memory");
+	degraded_set(&s->d->degraded, key, "%s; the records of the last good read stay",
+		     unit->state);
+}
+
+static int load_unit(struct sources *s, struct unit *unit, struct commit *commit)
+{
+	struct records *records = NULL;
+	struct stamp stamp = stamp_of(unit->path);
+	char trouble[700] = "", key[600];
+	int r;
+
+	r = store_id(commit_writer(commit), "source", unit->id, &unit->source);
+	if (r < 0)
+		return r;
+	r = read_unit(s, unit, &records, trouble, sizeof(trouble));
+	unit->stamp = stamp;
+	if (r < 0) {
+		keep_last(s, unit, trouble);
+		return 0;
+	}
+	unit->bad = false;
+	key_of(unit, key, sizeof(key));
+	snprintf(unit->state, sizeof(unit->state), "%s", trouble[0] ? trouble : "ok");
+	if (trouble[0])
+		degraded_set(&s->d->degraded, key, "%s", trouble);
+	else
+		degraded_clear(&s->d->degraded, key);
+	unit->has_serial = s->config->sources[unit->directive].kind != SOURCE_HOSTS &&
+			   zonefile_serial(records, unit->origin.wire, &unit->serial);
+	r = commit_records(unit, records, commit);
+	records_close(records);
+	return r;
+}
+
+int sources_load(struct sources *s, struct commit *commit)
+{
+	int r = 0;
+
+	degraded_begin(&s->d->degraded, "source/");
+	for (unsigned i = 0; i < s->unit_count && r == 0; i++)
+		r = load_unit(s, &s->units[i], commit);
+	degraded_end(&s->d->degraded, "source/");
+	return r;
+}
+
+/* ---- watching ---- */
+
+/* Does `auto` find other files than before? */
+static bool has_other_files(struct sources *s, unsigned directive)
+{
+	struct report quiet = { .each = NULL };
+	const struct auto_zones *was = &s->scans[directive];
+	struct auto_zones is;
+	bool differs;
+
+	if (auto_scan(&is, &s->config->sources[directive], &quiet) < 0)
+		return false;
+	differs = is.count != was->count;
+	for (unsigned i = 0; i < is.count && !differs; i++)
+		differs = strcmp(is.at[i].path, was->at[i].path) != 0 ||
+			  !name_equal(is.at[i].origin.wire, was->at[i].origin.wire);
+	auto_zones_deinit(&is);
+	return differs;
+}
+
+/* A zone file whose serial stands is left alone, as CoreDNS does. */
+static bool has_same_serial(struct sources *s, const struct unit *unit)
+{
+	const struct config_source *source = &s->config->sources[unit->directive];
+	struct report quiet = { .each = NULL };
+	struct records *records;
+	uint32_t serial;
+	bool same;
+
+	if (source->kind == SOURCE_HOSTS || source->reload_by_mtime ||
+	    !unit->has_serial)
+		return false;
+	if (zonefile_read(&records, unit->path, unit->origin.wire, &quiet) < 0)
+		return false; /* load_unit() will say why */
+	same = zonefile_serial(records, unit->origin.wire, &serial) &&
+	       serial == unit->serial;
+	records_close(records);
+	return same;
+}
+
+static void reload_unit(struct sources *s, struct unit *unit)
+{
+	struct commit *commit;
+	int r = commit_begin(&commit, s->d->commits);
+
+	if (r < 0) {
+		log_error("%s changed, but the store cannot be written: %s", unit->path,
+			  strerror(-r));
+		return;
+	}
+	r = load_unit(s, unit, commit);
+	if (r < 0) {
+		log_error("%s: %s", unit->path, strerror(-r));
+		commit_abort(commit);
+		return;
+	}
+	if (!unit->bad)
+		log_info("%s reloaded: %zu records", unit->path, unit->records);
+	commit_end(commit, NULL, NULL);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+	struct watcher *watcher = timer->data;
+	struct sources *s = watcher->sources;
+
+	if (s->d->ending)
+		return;
+	if (s->config->sources[watcher->directive].kind == SOURCE_AUTO &&
+	    has_other_files(s, watcher->directive)) {
+		setup_again(s->d);
+		return; /* these sources may be gone now */
+	}
+	for (unsigned i = 0; i < s->unit_count; i++) {
+		struct unit *unit = &s->units[i];
+		struct stamp now = stamp_of(unit->path);
+
+		if (unit->directive != watcher->directive ||
+		    is_same_stamp(&unit->stamp, &now))
+			continue;
+		if (has_same_serial(s, unit))
+			unit->stamp = now;
+		else
+			reload_unit(s, unit);
+	}
+}
+
+void sources_watch(struct sources *s)
+{
+	for (unsigned i = 0; i < s->config->source_count; i++) {
+		uint32_t every_ms = s->config->sources[i].reload_ms;
+		struct watcher *watcher = &s->watchers[i];
+
+		if (!every_ms || watcher->sources)
+			continue;
+		watcher->sources = s;
+		watcher->directive = i;
+		uv_timer_init(s->d->loop, &watcher->timer);
+		watcher->timer.data = watcher;
+		uv_timer_start(&watcher->timer, on_watch, every_ms, every_ms);
+		s->open++;
+	}
+}
+
+/* ---- showing ---- */
+
+static const char *kind_name(enum config_source_kind kind)
+{
+	switch (kind) {
+	case SOURCE_HOSTS:
+		return "hosts";
+	case SOURCE_ZONE_FILE:
+		return "file";
+	case SOURCE_AUTO:
+		return "auto";
+	}
+	return "?";
+}
+
+static const struct unit *unit_of(const struct sources *s, uint32_t source)
+{
+	for (unsigned i = 0; i < s->unit_count; i++)
+		if (s->units[i].source == source)
+			return &s->units[i];
+	return NULL;
+}
+
+json_t *sources_of_block(const struct sources *s, const struct plan *plan,
+			 unsigned block)
+{
+	const struct plan_block *b = &plan->blocks[block];
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < b->step_count; i++) {
+		const struct unit *unit =
+			b->steps[i].source ? unit_of(s, b->steps[i].source) : NULL;
+
+		if (!unit)
+			continue;
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:I, s:s}", "kind",
+				  kind_name(s->config->sources[unit->directive].kind),
+				  "path", unit->path ? unit->path : "(inline)",
+				  "records", (json_int_t)unit->records, "state",
+				  unit->state));
+	}
+	return list;
+}
+
+const char *sources_path(const struct sources *s, uint32_t source)
+{
+	const struct unit *unit = unit_of(s, source);
+
+	return !unit ? NULL : unit->path ? unit->path : "(inline)";
+}

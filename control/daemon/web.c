@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* web.c - see web.h. */
+#include "web.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "daemon/http.h"
+
+struct web {
+	struct daemon *d;
+	struct http *http;
+	bool was_ready; /* `monitor until-ready`: once ready, ready for good */
+};
+
+static void say(struct http_reply *reply, unsigned status, const char *text)
+{
+	reply->status = status;
+	reply->text = strdup(text);
+	reply->len = reply->text ? strlen(text) : 0;
+}
+
+/* Liveness only: this process runs its loop. */
+static void show_health(void *context, struct http_reply *reply)
+{
+	(void)context;
+	say(reply, 200, "OK");
+}
+
+/* What keeps us from answering, or NULL. */
+static const char *not_ready(const struct daemon *d)
+{
+	if (d->ending)
+		return "Shutting down";
+	return d->socket_up || d->dpdk_up ? NULL : "worker";
+}
+
+static void show_ready(void *context, struct http_reply *reply, bool continuously)
+{
+	struct web *web = context;
+	const char *why = not_ready(web->d);
+
+	if (!why)
+		web->was_ready = true;
+	if (!why || (web->was_ready && !continuously && !web->d->ending))
+		say(reply, 200, "OK");
+	else
+		say(reply, 503, why);
+}
+
+static void show_ready_once(void *context, struct http_reply *reply)
+{
+	show_ready(context, reply, false);
+}
+
+static void show_ready_always(void *context, struct http_reply *reply)
+{
+	show_ready(context, reply, true);
+}
+
+int web_open(struct web **ret, struct daemon *d)
+{
+	struct web *web = calloc(1, sizeof(*web));
+
+	if (!web)
+		return -ENOMEM;
+	web->d = d;
+	if (http_open(&web->http, d->loop) < 0) {
+		free(web);
+		return -ENOMEM;
+	}
+	*ret = web;
+	return 0;
+}
+
+void web_close(struct web *web)
+{
+	if (!web)
+		return;
+	http_close(web->http);
+	free(web);
+}
+
+static struct http_route route_of(struct web *web, const struct config_http *wanted)
+{
+	struct http_route route = { .local = wanted->local, .context = web };
+
+	switch (wanted->kind) {
+	case CONFIG_HEALTH:
+		route.path = "/health";
+		route.handler = show_health;
+		break;
+	case CONFIG_READY:
+		route.path = "/ready";
+		route.handler =
+			wanted->continuously ? show_ready_always : show_ready_once;
+		break;
+	case CONFIG_METRICS:
+		break;
+	}
+	return route;
+}
+
+void web_apply(struct daemon *d)
+{
+	unsigned count = 0, room = d->config->http_count + 1;
+	struct http_route *routes = calloc(room, sizeof(*routes));
+	struct problem *problems = calloc(room, sizeof(*problems));
+
+	degraded_begin(&d->degraded, "http/");
+	for (unsigned i = 0; routes && problems && i < d->config->http_count; i++)
+		if (d->config->http[i].kind != CONFIG_METRICS)
+			routes[count++] = route_of(d->web, &d->config->http[i]);
+	if (routes && problems)
+		(void)http_set(d->web->http, routes, count, problems);
+	for (unsigned i = 0, n = 0; problems && i < d->config->http_count; i++) {
+		const struct config_http *wanted = &d->config->http[i];
+		char key[128];
+
+		if (wanted->kind == CONFIG_METRICS || !problems[n++].text[0])
+			continue;
+		snprintf(key, sizeof(key), "http/%d/%.100s", wanted->kind,
+			 wanted->text);
+		degraded_set(&d->degraded, key, "%s:%u: %s", wanted->place.file,
+			     wanted->place.line, problems[n - 1].text);
+	}
+	degraded_end(&d->degraded, "http/");
+	free(routes);
+	free(problems);
+}
+
+uint32_t web_lameduck_ms(const struct daemon *d)
+{
+	uint32_t longest = 0;
+
+	for (unsigned i = 0; d->config && i < d->config->http_count; i++)
+		if (d->config->http[i].lameduck_ms > longest)
+			longest = d->config->http[i].lameduck_ms;
+	return longest;
+}
