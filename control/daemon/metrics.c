@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * metrics.c - add up per label what XDP and the workers counted, then write family after
+ * family: coredns_dns_* first, then the other names CoreDNS has, then lane53_*.
+ */
+#include "daemon/metrics.h"
+#include "daemon/exposition.h"
+#include "daemon/metrics_own.h"
+#include "lane53/wire.h"
+#include "worker/stats.h"
+#include <errno.h>
+#include <ldns/ldns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#define NS_PER_S 1e9
+
+/* Everything of one label, from all paths. */
+struct sums {
+	const struct metrics_label *label;
+	uint64_t requests[2][2][LANE53_TYPE_CLASSES];
+	uint64_t responses[STATS_RCODES];
+	uint64_t duration[STATS_DURATION_BUCKETS], duration_ns;
+	uint64_t request_size[2][STATS_SIZE_BUCKETS], request_bytes[2];
+	uint64_t response_size[2][STATS_SIZE_BUCKETS], response_bytes[2];
+	uint64_t do_requests, truncated_by_xdp, by_xdp;
+	uint64_t cache_requests, cache_hits_success, cache_hits_denial;
+};
+
+struct page {
+	const struct metrics *in;
+	struct exposition out;
+	struct sums *sums;
+	unsigned sum_count;
+};
+
+/* ---- adding up ---- */
+
+static uint64_t load(const stats_counter *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_all(uint64_t *to, const stats_counter *from, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] += load(&from[i]);
+}
+
+static void sums_add_worker(struct sums *s, const struct stats_label *from)
+{
+	for (unsigned tcp = 0; tcp < 2; tcp++) {
+		for (unsigned v6 = 0; v6 < 2; v6++)
+			add_all(s->requests[tcp][v6], from->requests[tcp][v6],
+				LANE53_TYPE_CLASSES);
+		add_all(s->request_size[tcp], from->request_size[tcp],
+			STATS_SIZE_BUCKETS);
+		add_all(s->response_size[tcp], from->response_size[tcp],
+			STATS_SIZE_BUCKETS);
+	}
+	add_all(s->request_bytes, from->request_size_sum, 2);
+	add_all(s->response_bytes, from->response_size_sum, 2);
+	add_all(s->responses, from->responses, STATS_RCODES);
+	add_all(s->duration, from->duration, STATS_DURATION_BUCKETS);
+	s->duration_ns += load(&from->duration_sum_ns);
+	s->do_requests += load(&from->do_requests);
+	s->cache_requests += load(&from->cache_requests);
+	s->cache_hits_success += load(&from->cache_hits_success);
+	s->cache_hits_denial += load(&from->cache_hits_denial);
+}
+
+/* XDP takes well below a millisecond, so its durations are in the first bucket; its size
+ * buckets are the first of stats_size_bucket()'s. */
+static void sums_add_row(struct sums *s, const struct xdp_series *row, unsigned type,
+			 unsigned nxdomain, unsigned v6)
+{
+	s->requests[0][v6][type] += row->count;
+	s->responses[nxdomain ? RCODE_NXDOMAIN : RCODE_NOERROR] += row->count;
+	s->duration[0] += row->count;
+	s->do_requests += row->do_count;
+	s->request_bytes[0] += row->request_bytes;
+	s->response_bytes[0] += row->response_bytes;
+	s->truncated_by_xdp += row->truncated;
+	s->by_xdp += row->count;
+	for (unsigned i = 0; i < LANE53_SIZE_BUCKETS; i++) {
+		s->request_size[0][i] += row->request_bucket[i];
+		s->response_size[0][i] += row->response_bucket[i];
+	}
+}
+
+static void sums_fill(struct sums *s, const struct metrics *in,
+		      const struct metrics_label *label)
+{
+	s->label = label;
+	for (unsigned i = 0; i < in->worker_count; i++)
+		if (in->workers[i].stats)
+			sums_add_worker(s, &in->workers[i].stats->label[label->number]);
+	for (unsigned type = 0; label->series && type < LANE53_TYPE_CLASSES; type++)
+		for (unsigned rest = 0; rest < 2 * LANE53_RCODE_CLASSES; rest++)
+			sums_add_row(s,
+				     &label->series[lane53_series_idx(0, type, rest / 2,
+								      rest % 2)],
+				     type, rest / 2, rest % 2);
+}
+
+/* Queries that met no block have CoreDNS's zone "dropped", if no label is number 0. */
+static const struct metrics_label no_label = { .server = "",
+					       .zone = "dropped",
+					       .view = "" };
+
+static int page_fill(struct page *page)
+{
+	const struct metrics *in = page->in;
+	bool has_zero = false;
+
+	page->sums = calloc((size_t)in->label_count + 1, sizeof(*page->sums));
+	if (!page->sums)
+		return -ENOMEM;
+	for (unsigned i = 0; i < in->label_count; i++) {
+		if (in->labels[i].number >= LANE53_LABEL_MAX)
+			continue;
+		has_zero |= in->labels[i].number == 0;
+		sums_fill(&page->sums[page->sum_count++], in, &in->labels[i]);
+	}
+	if (!has_zero)
+		sums_fill(&page->sums[page->sum_count++], in, &no_label);
+	return 0;
+}
+
+/* ---- the families of coredns_dns ---- */
+
+static const char *const protos[] = { "udp", "tcp" };
+static const char *const families[] = { "1", "2" }; /* CoreDNS's for IPv4 and IPv6 */
+static const char *const types[LANE53_TYPE_CLASSES] = { "other",
+#define X(name, value) #name,
+							LANE53_TYPES(X)
+#undef X
+};
+
+/* The three labels that all have, and room for more. */
+struct labels {
+	struct exposition_label at[EXPOSITION_LABELS_MAX];
+};
+
+static struct labels labels_of(const struct metrics_label *label)
+{
+	return (struct labels){ { { "server", label->server },
+				  { "zone", label->zone },
+				  { "view", label->view } } };
+}
+
+static uint64_t total(const uint64_t *counts, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += counts[i];
+	return sum;
+}
+
+static void put_requests_of(struct page *page, const struct sums *s)
+{
+	for (unsigned i = 0; i < 2 * 2 * LANE53_TYPE_CLASSES; i++) {
+		const unsigned type = i % LANE53_TYPE_CLASSES;
+		const unsigned v6 = i / LANE53_TYPE_CLASSES % 2;
+		const unsigned tcp = i / LANE53_TYPE_CLASSES / 2;
+		struct labels labels = labels_of(s->label);
+
+		if (!s->requests[tcp][v6][type] || !types[type])
+			continue;
+		labels.at[3] = (struct exposition_label){ "proto", protos[tcp] };
+		labels.at[4] = (struct exposition_label){ "family", families[v6] };
+		labels.at[5] = (struct exposition_label){ "type", types[type] };
+		exposition_count(&page->out, labels.at, s->requests[tcp][v6][type]);
+	}
+}
+
+static void put_requests(struct page *page)
+{
+	exposition_family(&page->out, "coredns_dns_requests_total", EXPOSITION_COUNTER,
+			  "DNS requests by zone, protocol and family.");
+	for (unsigned i = 0; i < page->sum_count; i++)
+		put_requests_of(page, &page->sums[i]);
+	exposition_family(&page->out, "coredns_dns_do_requests_total",
+			  EXPOSITION_COUNTER, "DNS requests with the DO bit.");
+	for (unsigned i = 0; i < page->sum_count; i++)
+		if (page->sums[i].do_requests)
+			exposition_count(&page->out, labels_of(page->sums[i].label).at,
+					 page->sums[i].do_requests);
+}
+
+static const char *rcode_text(char room[8], unsigned rcode)
+{
+	const ldns_lookup_table *known = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
+
+	if (known)
+		return known->name;
+	snprintf(room, 8, "%u", rcode & 0xfff);
+	return room;
+}
+
+static void put_responses(struct page *page)
+{
+	exposition_family(&page->out, "coredns_dns_responses_total", EXPOSITION_COUNTER,
+			  "DNS responses by rcode.");
+	for (unsigned i = 0; i < page->sum_count; i++)
+		for (unsigned rcode = 0; rcode < STATS_RCODES; rcode++) {
+			struct labels labels = labels_of(page->sums[i].label);
+			char room[8];
+
+			if (!page->sums[i].responses[rcode])
+				continue;
+			labels.at[3] =
+				(struct exposition_label){ "rcode",
+							   rcode_text(room, rcode) };
+			labels.at[4] = (struct exposition_label){ "plugin", "" };
+			exposition_count(&page->out, labels.at,
+					 page->sums[i].responses[rcode]);
+		}
+}
+
+/* 0.25 ms, doubled 15 times. */
+static const double duration_bounds[] = {
+	0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032,
+	0.064,   0.128,  0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
+};
+_Static_assert(ARRAY_LEN(duration_bounds) + 1 == STATS_DURATION_BUCKETS, "buckets");
+
+static const double size_bounds[] = STATS_SIZE_BOUNDS;
+_Static_assert(ARRAY_LEN(size_bounds) + 1 == STATS_SIZE_BUCKETS, "buckets");
+
+static void put_durations(struct page *page)
+{
+	exposition_family(&page->out, "coredns_dns_request_duration_seconds",
+			  EXPOSITION_HISTOGRAM, "Time a request took.");
+	for (unsigned i = 0; i < page->sum_count; i++) {
+		const struct sums *s = &page->sums[i];
+		struct exposition_histogram histogram = {
+			.bounds = duration_bounds,
+			.bounds_count = ARRAY_LEN(duration_bounds),
+			.counts = s->duration,
+			.sum = (double)s->duration_ns / NS_PER_S,
+		};
+
+		if (total(s->duration, STATS_DURATION_BUCKETS))
+			exposition_histogram(&page->out, labels_of(s->label).at,
+					     &histogram);
+	}
+}
+
+static void put_sizes(struct page *page, const char *name, const char *help,
+		      bool of_responses)
+{
+	exposition_family(&page->out, name, EXPOSITION_HISTOGRAM, help);
+	for (unsigned i = 0; i < page->sum_count * 2; i++) {
+		const struct sums *s = &page->sums[i / 2];
+		const unsigned tcp = i % 2;
+		const uint64_t bytes =
+			of_responses ? s->response_bytes[tcp] : s->request_bytes[tcp];
+		struct labels labels = labels_of(s->label);
+		struct exposition_histogram histogram = {
+			.bounds = size_bounds,
+			.bounds_count = ARRAY_LEN(size_bounds),
+			.counts = of_responses ? s->response_size[tcp]
+					       : s->request_size[tcp],
+			.sum = (double)bytes,
+		};
+
+		if (!total(histogram.counts, STATS_SIZE_BUCKETS))
+			continue;
+		labels.at[3] = (struct exposition_label){ "proto", protos[tcp] };
+		exposition_histogram(&page->out, labels.at, &histogram);
+	}
+}
+
+/* ---- other names that CoreDNS has ---- */
+
+static uint64_t restarts(const struct metrics *in)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < in->worker_count; i++)
+		sum += in->workers[i].restarts;
+	return sum;
+}
+
+static void put_process(struct page *page)
+{
+	const struct metrics *in = page->in;
+	const struct exposition_label build[] = { { "version", in->version },
+						  { "revision", "lane53" },
+						  { "goversion", "" },
+						  { NULL, NULL } };
+	const struct exposition_label hash[] = { { "hash", "fnv64" },
+						 { "value", in->config_hash },
+						 { NULL, NULL } };
+
+	exposition_family(&page->out, "coredns_build_info", EXPOSITION_GAUGE,
+			  "What runs here: lane53 and its version.");
+	exposition_count(&page->out, build, 1);
+	exposition_family(&page->out, "coredns_panics_total", EXPOSITION_COUNTER,
+			  "Workers that ended without being told to.");
+	exposition_count(&page->out, NULL, restarts(in));
+	exposition_family(&page->out, "coredns_reload_failed_total", EXPOSITION_COUNTER,
+			  "Reloads that kept the last good configuration.");
+	exposition_count(&page->out, NULL, in->reloads_failed);
+	if (in->config_hash) {
+		exposition_family(&page->out, "coredns_reload_version_info",
+				  EXPOSITION_GAUGE, "The configuration in force.");
+		exposition_count(&page->out, hash, 1);
+	}
+	exposition_family(&page->out, "process_start_time_seconds", EXPOSITION_GAUGE,
+			  "Unix time at which lane53d began.");
+	exposition_value(&page->out, NULL, in->started_s);
+}
+
+static bool is_same_plugin(const struct metrics_plugin *a,
+			   const struct metrics_plugin *b)
+{
+	return !strcmp(a->server, b->server) && !strcmp(a->zone, b->zone) &&
+	       !strcmp(a->view, b->view) && !strcmp(a->name, b->name);
+}
+
+/* A directive that a block has twice is enabled once. */
+static bool is_first_plugin(const struct metrics *in, unsigned idx)
+{
+	for (unsigned i = 0; i < idx; i++)
+		if (is_same_plugin(&in->plugins[i], &in->plugins[idx]))
+			return false;
+	return true;
+}
+
+static void put_plugins(struct page *page)
+{
+	const struct metrics *in = page->in;
+
+	exposition_family(&page->out, "coredns_plugin_enabled", EXPOSITION_GAUGE,
+			  "Directives of each server block.");
+	for (unsigned i = 0; i < in->plugin_count; i++) {
+		const struct metrics_plugin *p = &in->plugins[i];
+		const struct exposition_label labels[] = { { "server", p->server },
+							   { "zone", p->zone },
+							   { "view", p->view },
+							   { "name", p->name },
+							   { NULL, NULL } };
+
+		if (is_first_plugin(in, i))
+			exposition_count(&page->out, labels, 1);
+	}
+}
+
+static void put_hosts(struct page *page)
+{
+	const struct metrics *in = page->in;
+	double newest_s = 0;
+
+	if (!in->hosts_count)
+		return;
+	exposition_family(&page->out, "coredns_hosts_entries", EXPOSITION_GAUGE,
+			  "Entries of hosts files and inline hosts.");
+	for (unsigned i = 0; i < in->hosts_count; i++) {
+		const struct exposition_label labels[] = {
+			{ "hostsfile", in->hosts[i].file }, { NULL, NULL }
+		};
+		uint64_t entries = 0;
+		bool first = true;
+
+		for (unsigned j = 0; j < in->hosts_count; j++) {
+			if (strcmp(in->hosts[j].file, in->hosts[i].file))
+				continue;
+			first &= j >= i;
+			entries += in->hosts[j].entries;
+		}
+		if (first)
+			exposition_count(&page->out, labels, entries);
+		if (in->hosts[i].reloaded_s > newest_s)
+			newest_s = in->hosts[i].reloaded_s;
+	}
+	exposition_family(&page->out, "coredns_hosts_reload_timestamp_seconds",
+			  EXPOSITION_GAUGE, "Unix time of the newest reading.");
+	exposition_value(&page->out, NULL, newest_s);
+}
+
+static struct labels cache_labels(const struct sums *s, const char *type)
+{
+	struct labels labels = { { { "server", s->label->server },
+				   { "zones", s->label->zone },
+				   { "view", s->label->view } } };
+
+	if (type)
+		labels.at[3] = (struct exposition_label){ "type", type };
+	return labels;
+}
+
+static void put_cache(struct page *page)
+{
+	struct exposition *out = &page->out;
+
+	exposition_family(out, "coredns_cache_requests_total", EXPOSITION_COUNTER,
+			  "Requests that looked into the workers' caches.");
+	for (unsigned i = 0; i < page->sum_count; i++)
+		if (page->sums[i].cache_requests)
+			exposition_count(out, cache_labels(&page->sums[i], NULL).at,
+					 page->sums[i].cache_requests);
+	exposition_family(out, "coredns_cache_hits_total", EXPOSITION_COUNTER,
+			  "Answers from the workers' caches.");
+	for (unsigned i = 0; i < page->sum_count; i++) {
+		const struct sums *s = &page->sums[i];
+
+		if (s->cache_hits_success)
+			exposition_count(out, cache_labels(s, "success").at,
+					 s->cache_hits_success);
+		if (s->cache_hits_denial)
+			exposition_count(out, cache_labels(s, "denial").at,
+					 s->cache_hits_denial);
+	}
+	exposition_family(out, "coredns_cache_misses_total", EXPOSITION_COUNTER,
+			  "Requests that the workers' caches could not answer.");
+	for (unsigned i = 0; i < page->sum_count; i++) {
+		const struct sums *s = &page->sums[i];
+		const uint64_t hits = s->cache_hits_success + s->cache_hits_denial;
+
+		if (s->cache_requests > hits) /* the worker counts while we read */
+			exposition_count(out, cache_labels(s, NULL).at,
+					 s->cache_requests - hits);
+	}
+}
+
+int metrics_format(char **ret_text, size_t *ret_len, const struct metrics *metrics)
+{
+	struct page page = { .in = metrics };
+
+	if (page_fill(&page))
+		return -ENOMEM;
+	put_process(&page);
+	put_plugins(&page);
+	put_requests(&page);
+	put_durations(&page);
+	put_sizes(&page, "coredns_dns_request_size_bytes", "Size of requests.", false);
+	put_responses(&page);
+	put_sizes(&page, "coredns_dns_response_size_bytes", "Size of responses.", true);
+	put_cache(&page);
+	put_hosts(&page);
+	metrics_put_upstreams(&page.out, metrics);
+	exposition_family(&page.out, "lane53_xdp_answers_total", EXPOSITION_COUNTER,
+			  "Requests answered in XDP.");
+	for (unsigned i = 0; i < page.sum_count; i++)
+		if (page.sums[i].by_xdp)
+			exposition_count(&page.out, labels_of(page.sums[i].label).at,
+					 page.sums[i].by_xdp);
+	exposition_family(&page.out, "lane53_xdp_truncated_total", EXPOSITION_COUNTER,
+			  "Of these, answered with TC=1.");
+	for (unsigned i = 0; i < page.sum_count; i++)
+		if (page.sums[i].truncated_by_xdp)
+			exposition_count(&page.out, labels_of(page.sums[i].label).at,
+					 page.sums[i].truncated_by_xdp);
+	metrics_put_own(&page.out, metrics);
+	free(page.sums);
+	if (page.out.failed) {
+		free(page.out.text);
+		return -ENOMEM;
+	}
+	*ret_text = page.out.text;
+	*ret_len = page.out.len;
+	return 0;
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_metrics.c - the text of /metrics: that it is well formed (a small promtool of our
+ * own), and that each number lands in the series it belongs to.
+ */
+#include "check.h"
+#include "daemon/exposition.h"
+#include "daemon/metrics.h"
+#include "lane53/wire.h"
+#include "worker/stats.h"
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a checker of the format ---- */
+
+enum { LINES_MAX = 4000 };
+
+struct checked {
+	char *text; /* cut into lines */
+	char *lines[LINES_MAX];
+	unsigned count;
+	char family[128], type[16];
+	char seen[LINES_MAX][128]; /* families so far */
+	unsigned seen_count;
+};
+
+static size_t name_span(const char *text)
+{
+	size_t n = 0;
+
+	if (!isalpha((unsigned char)*text) && *text != '_')
+		return 0;
+	while (isalnum((unsigned char)text[n]) || text[n] == '_' || text[n] == ':')
+		n++;
+	return n;
+}
+
+/* Length of a sample's {labels}, or -1 if they are not well formed. */
+static long labels_span(const char *text)
+{
+	const char *at = text;
+
+	if (*at != '{')
+		return 0;
+	do {
+		size_t n = name_span(++at);
+
+		if (!n || strncmp(at + n, "=\"", 2) != 0)
+			return -1;
+		for (at += n + 2; *at != '"'; at++) {
+			if (!*at)
+				return -1;
+			if (*at == '\\' && !strchr("\\\"n", *++at))
+				return -1;
+		}
+		at++;
+	} while (*at == ',');
+	return *at == '}' ? at + 1 - text : -1;
+}
+
+/* Does the sample's name belong to the family that was begun last? */
+static bool is_of_family(const struct checked *c, const char *line, size_t name_len)
+{
+	static const char *const suffixes[] = { "_bucket", "_sum", "_count" };
+	const size_t len = strlen(c->family);
+
+	if (strncmp(line, c->family, len) != 0)
+		return false;
+	if (strcmp(c->type, "histogram") != 0)
+		return name_len == len;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (name_len == len + strlen(suffixes[i]) &&
+		    !strncmp(line + len, suffixes[i], strlen(suffixes[i])))
+			return true;
+	return false;
+}
+
+static const char *family_check(struct checked *c, const char *help, const char *type)
+{
+	char name[128];
+	size_t len = name_span(help + 7);
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, help + 7);
+	if (!type || strncmp(type, "# TYPE ", 7) != 0 ||
+	    strncmp(type + 7, name, len) != 0 || type[7 + len] != ' ')
+		return "HELP without TYPE";
+	for (unsigned i = 0; i < c->seen_count; i++)
+		if (!strcmp(c->seen[i], name))
+			return "family twice";
+	strcpy(c->seen[c->seen_count++], name);
+	strcpy(c->family, name);
+	snprintf(c->type, sizeof(c->type), "%s", type + 8 + len);
+	if (!strcmp(c->type, "counter") &&
+	    (len < 6 || strcmp(name + len - 6, "_total") != 0))
+		return "counter without _total";
+	return NULL;
+}
+
+static const char *sample_check(const struct checked *c, const char *line)
+{
+	const size_t name_len = name_span(line);
+	const long labels = labels_span(line + name_len);
+	char *end;
+
+	if (!name_len || labels < 0)
+		return "malformed";
+	if (!is_of_family(c, line, name_len))
+		return "not of the family above";
+	if (line[name_len + (size_t)labels] != ' ')
+		return "no value";
+	(void)strtod(line + name_len + labels + 1, &end);
+	return *end ? "bad value" : NULL;
+}
+
+static int line_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Series without their values must be different. */
+static bool has_duplicates(const struct checked *c)
+{
+	static char *sorted[LINES_MAX];
+	unsigned count = 0;
+	bool found = false;
+
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->lines[i][0] != '#')
+			sorted[count++] = strndup(
+				c->lines[i],
+				(size_t)(strrchr(c->lines[i], ' ') - c->lines[i]));
+	qsort(sorted, count, sizeof(sorted[0]), line_order);
+	for (unsigned i = 1; i < count; i++)
+		if (!strcmp(sorted[i - 1], sorted[i])) {
+			printf("\n    twice: %s", sorted[i]);
+			found = true;
+		}
+	for (unsigned i = 0; i < count; i++)
+		free(sorted[i]);
+	return found;
+}
+
+/* Buckets rise, and the last is the count. */
+static const char *histogram_check(const struct checked *c)
+{
+	double last = 0, inf = 0;
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const char *line = c->lines[i];
+		const char *space = strrchr(line, ' ');
+		double value = space ? strtod(space, NULL) : 0;
+
+		if (line[0] == '#')
+			continue;
+		if (strstr(line, "_bucket{")) {
+			if (value < last)
+				return "buckets fall";
+			last = value;
+			if (strstr(line, "le=\"+Inf\"")) {
+				inf = value;
+				last = 0;
+			}
+		} else if (!strncmp(line + name_span(line) - 6, "_count", 6) &&
+			   value != inf) {
+			return "count is not the last bucket";
+		}
+	}
+	return NULL;
+}
+
+static void check_text(struct checked *c, const char *text)
+{
+	memset(c, 0, sizeof(*c));
+	c->text = strdup(text);
+	for (char *at = strtok(c->text, "\n"); at; at = strtok(NULL, "\n")) {
+		CU_ASSERT_FATAL(c->count < LINES_MAX);
+		c->lines[c->count++] = at;
+	}
+	for (unsigned i = 0; i < c->count; i++) {
+		const char *wrong = NULL;
+
+		if (!strncmp(c->lines[i], "# HELP ", 7))
+			wrong = family_check(c, c->lines[i],
+					     i + 1 < c->count ? c->lines[i + 1] : NULL);
+		else if (c->lines[i][0] != '#')
+			wrong = sample_check(c, c->lines[i]);
+		if (wrong)
+			printf("\n    %s: %s", wrong, c->lines[i]);
+		CU_ASSERT_PTR_NULL(wrong);
+	}
+	CU_ASSERT_FALSE(has_duplicates(c));
+	CU_ASSERT_PTR_NULL(histogram_check(c));
+}
+
+/* The value of exactly this series, or -1. */
+static double value_of(const struct checked *c, const char *series)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (!strncmp(c->lines[i], series, strlen(series)) &&
+		    c->lines[i][strlen(series)] == ' ')
+			return strtod(c->lines[i] + strlen(series), NULL);
+	return -1;
+}
+
+/* ---- what is given ---- */
+
+static struct worker_stats dpdk, sockets;
+static struct xdp_series series[XDP_SERIES_PER_LABEL];
+static uint64_t outcomes[LANE53_OUTCOME_COUNT];
+static struct checked checked;
+
+static void format_and_check(const struct metrics *metrics)
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	free(checked.text);
+	CU_ASSERT_EQUAL_FATAL(metrics_format(&text, &len, metrics), 0);
+	CU_ASSERT_EQUAL(len, strlen(text));
+	CU_ASSERT_EQUAL(text[len - 1], '\n');
+	check_text(&checked, text);
+	free(text);
+}
+
+static void fill_worker(struct worker_stats *stats, unsigned label)
+{
+	struct stats_label *row = &stats->label[label];
+
+	stats_add(&row->requests[0][0][lane53_type_class(TYPE_A)], 10);
+	stats_add(&row->requests[1][1][0], 2);
+	stats_add(&row->responses[RCODE_NOERROR], 11);
+	stats_add(&row->responses[RCODE_SERVFAIL], 1);
+	stats_add(&row->duration[2], 11);
+	stats_add(&row->duration[STATS_DURATION_BUCKETS - 1], 1);
+	stats_add(&row->duration_sum_ns, 10011000000);
+	stats_add(&row->request_size[0][stats_size_bucket(40)], 10);
+	stats_add(&row->request_size_sum[0], 400);
+	stats_add(&row->request_size[1][stats_size_bucket(65535)], 2);
+	stats_add(&row->request_size_sum[1], 131070);
+	stats_add(&row->response_size[0][stats_size_bucket(1023)], 10);
+	stats_add(&row->response_size_sum[0], 10230);
+	stats_add(&row->do_requests, 3);
+	stats_add(&row->cache_requests, 9);
+	stats_add(&row->cache_hits_success, 4);
+	stats_add(&row->cache_hits_denial, 1);
+}
+
+static void fill_upstream(struct stats_upstream *row, const char *name)
+{
+	atomic_store(&row->id, 1);
+	snprintf(row->name, sizeof(row->name), "%s", name);
+	stats_add(&row->asked, 5);
+	stats_add(&row->answered[RCODE_NXDOMAIN], 4);
+	stats_add(&row->timeouts, 1);
+	stats_add(&row->duration[0], 4);
+	stats_add(&row->duration_sum_ns, 500000);
+}
+
+#define LABELS "server=\"dns://:53\",zone=\"example.org.\",view=\"\""
+
+static void everything(void)
+{
+	static const struct metrics_label labels[] = {
+		{ 3, "dns://:53", "example.org.", "", series },
+		{ 4, "dns://:53", "quoted\"\\\n.", "inner", NULL },
+	};
+	const struct metrics_worker workers[] = { { "dpdk", &dpdk, true, 2 },
+						  { "socket", &sockets, false, 1 } };
+	static const struct metrics_table tables[] = {
+		{ "local", 1024, 100, 64, 3, 8, 1, 17, 0 },
+		{ "cache", 2048, 0, 64, 0, 8, 0, 0, 5 },
+	};
+	static const struct metrics_plugin plugins[] = {
+		{ "dns://:53", "example.org.", "", "hosts" },
+		{ "dns://:53", "example.org.", "", "cache" },
+		{ "dns://:53", "example.org.", "", "hosts" },
+	};
+	static const struct metrics_hosts hosts[] = {
+		{ "/etc/hosts", 7, 1700000000.5 },
+		{ "", 2, 1700000001 },
+		{ "/etc/hosts", 7, 1 },
+	};
+	const struct metrics metrics = {
+		.version = "0.1.0",
+		.started_s = 1700000000.25,
+		.labels = labels,
+		.label_count = ARRAY_LEN(labels),
+		.workers = workers,
+		.worker_count = ARRAY_LEN(workers),
+		.tables = tables,
+		.table_count = ARRAY_LEN(tables),
+		.plugins = plugins,
+		.plugin_count = ARRAY_LEN(plugins),
+		.hosts = hosts,
+		.hosts_count = ARRAY_LEN(hosts),
+		.outcomes = outcomes,
+		.interfaces = 2,
+		.heartbeat_age_ns = 100000000,
+		.reloads_failed = 1,
+		.config_hash = "00ff",
+		.store_commit = 42,
+		.degraded = 1,
+	};
+	struct xdp_series *row;
+
+	fill_worker(&dpdk, 3);
+	fill_worker(&sockets, 3);
+	fill_worker(&sockets, 0); /* queries that met no block */
+	fill_upstream(&dpdk.upstream[0], "192.0.2.1:53");
+	fill_upstream(&sockets.upstream[9], "192.0.2.1:53");
+	fill_upstream(&sockets.upstream[2], "[2001:db8::1]:53");
+	row = &series[lane53_series_idx(0, lane53_type_class(TYPE_A), 0, 0)];
+	*row = (struct xdp_series){ .count = 100,
+				    .do_count = 7,
+				    .request_bytes = 4000,
+				    .response_bytes = 60000,
+				    .truncated = 5,
+				    .request_bucket = { [1] = 100 },
+				    .response_bucket = { [6] = 90, [7] = 10 } };
+	series[lane53_series_idx(0, lane53_type_class(TYPE_AAAA), 1, 1)].count = 30;
+	outcomes[LANE53_ANSWERED_LOCAL] = 120;
+	outcomes[LANE53_EVENT_LOST] = 3;
+	stats_add(&dpdk.lane_rx, 77);
+	format_and_check(&metrics);
+
+	static const struct {
+		const char *series;
+		double want;
+	} cases[] = {
+		{ "coredns_dns_requests_total{" LABELS
+		  ",proto=\"udp\",family=\"1\",type=\"A\"}",
+		  120 },
+		{ "coredns_dns_requests_total{" LABELS
+		  ",proto=\"udp\",family=\"2\",type=\"AAAA\"}",
+		  30 },
+		{ "coredns_dns_requests_total{" LABELS
+		  ",proto=\"tcp\",family=\"2\",type=\"other\"}",
+		  4 },
+		{ "coredns_dns_requests_total{" LABELS
+		  ",proto=\"udp\",family=\"1\",type=\"AAAA\"}",
+		  -1 },
+		{ "coredns_dns_requests_total{server=\"\",zone=\"dropped\",view=\"\","
+		  "proto=\"udp\",family=\"1\",type=\"A\"}",
+		  10 },
+		{ "coredns_dns_do_requests_total{" LABELS "}", 13 },
+		{ "coredns_dns_responses_total{" LABELS
+		  ",rcode=\"NOERROR\",plugin=\"\"}",
+		  122 },
+		{ "coredns_dns_responses_total{" LABELS
+		  ",rcode=\"NXDOMAIN\",plugin=\"\"}",
+		  30 },
+		{ "coredns_dns_responses_total{" LABELS
+		  ",rcode=\"SERVFAIL\",plugin=\"\"}",
+		  2 },
+		{ "coredns_dns_request_duration_seconds_bucket{" LABELS
+		  ",le=\"0.00025\"}",
+		  130 },
+		{ "coredns_dns_request_duration_seconds_bucket{" LABELS
+		  ",le=\"0.001\"}",
+		  152 },
+		{ "coredns_dns_request_duration_seconds_bucket{" LABELS
+		  ",le=\"8.192\"}",
+		  152 },
+		{ "coredns_dns_request_duration_seconds_bucket{" LABELS ",le=\"+Inf\"}",
+		  154 },
+		{ "coredns_dns_request_duration_seconds_sum{" LABELS "}", 20.022 },
+		{ "coredns_dns_request_size_bytes_bucket{" LABELS
+		  ",proto=\"udp\",le=\"0\"}",
+		  0 },
+		{ "coredns_dns_request_size_bytes_bucket{" LABELS
+		  ",proto=\"udp\",le=\"100\"}",
+		  120 },
+		{ "coredns_dns_request_size_bytes_sum{" LABELS ",proto=\"udp\"}",
+		  4800 },
+		{ "coredns_dns_request_size_bytes_bucket{" LABELS
+		  ",proto=\"tcp\",le=\"64000\"}",
+		  0 },
+		{ "coredns_dns_request_size_bytes_count{" LABELS ",proto=\"tcp\"}", 4 },
+		{ "coredns_dns_response_size_bytes_bucket{" LABELS
+		  ",proto=\"udp\",le=\"1023\"}",
+		  110 },
+		{ "coredns_dns_response_size_bytes_bucket{" LABELS
+		  ",proto=\"udp\",le=\"2047\"}",
+		  120 },
+		{ "coredns_cache_requests_total{server=\"dns://:53\","
+		  "zones=\"example.org.\",view=\"\"}",
+		  18 },
+		{ "coredns_cache_hits_total{server=\"dns://"
+		  ":53\",zones=\"example.org.\","
+		  "view=\"\",type=\"denial\"}",
+		  2 },
+		{ "coredns_cache_misses_total{server=\"dns://:53\","
+		  "zones=\"example.org.\",view=\"\"}",
+		  8 },
+		{ "coredns_proxy_request_duration_seconds_count{proxy_name=\"forward\","
+		  "to=\"192.0.2.1:53\"}",
+		  8 },
+		{ "lane53_upstream_requests_total{to=\"192.0.2.1:53\"}", 10 },
+		{ "lane53_upstream_timeouts_total{to=\"[2001:db8::1]:53\"}", 1 },
+		{ "lane53_upstream_responses_total{to=\"192.0.2.1:53\","
+		  "rcode=\"NXDOMAIN\"}",
+		  8 },
+		{ "coredns_plugin_enabled{server=\"dns://:53\",zone=\"example.org.\","
+		  "view=\"\",name=\"hosts\"}",
+		  1 },
+		{ "coredns_hosts_entries{hostsfile=\"/etc/hosts\"}", 14 },
+		{ "coredns_hosts_entries{hostsfile=\"\"}", 2 },
+		{ "coredns_hosts_reload_timestamp_seconds", 1700000001 },
+		{ "coredns_reload_failed_total", 1 },
+		{ "coredns_panics_total", 3 },
+		{ "process_start_time_seconds", 1700000000.25 },
+		{ "lane53_xdp_answers_total{" LABELS "}", 130 },
+		{ "lane53_xdp_truncated_total{" LABELS "}", 5 },
+		{ "lane53_outcomes_total{outcome=\"ANSWERED_LOCAL\"}", 120 },
+		{ "lane53_outcomes_total{outcome=\"TO_LANE\"}", 0 },
+		{ "lane53_events_lost_total", 3 },
+		{ "lane53_table_slots{table=\"local\",state=\"used\"}", 100 },
+		{ "lane53_table_slots{table=\"local\",state=\"free\"}", 924 },
+		{ "lane53_table_blobs{table=\"local\",state=\"used\",size=\"small\"}",
+		  3 },
+		{ "lane53_table_full_total{table=\"cache\"}", 5 },
+		{ "lane53_worker_up{io=\"dpdk\"}", 1 },
+		{ "lane53_worker_up{io=\"socket\"}", 0 },
+		{ "lane53_worker_restarts_total{io=\"dpdk\"}", 2 },
+		{ "lane53_worker_lane_received_total{io=\"dpdk\"}", 77 },
+		{ "lane53_heartbeat_age_seconds", 0.1 },
+		{ "lane53_interfaces", 2 },
+		{ "lane53_store_commit", 42 },
+		{ "lane53_degraded", 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		double got = value_of(&checked, cases[i].series);
+
+		if (got != cases[i].want)
+			printf("\n    %s: %.15g, not %.15g", cases[i].series, got,
+			       cases[i].want);
+		CU_ASSERT_EQUAL(got, cases[i].want);
+	}
+}
+
+/* A daemon that has just begun: no worker, no XDP, no label. */
+static void nothing_yet(void)
+{
+	const struct metrics metrics = { .version = "0.1.0",
+					 .heartbeat_age_ns = UINT64_MAX };
+
+	format_and_check(&metrics);
+	CU_ASSERT_EQUAL(value_of(&checked, "lane53_heartbeat_age_seconds"), -1);
+	CU_ASSERT_EQUAL(value_of(&checked, "coredns_panics_total"), 0);
+}
+
+/* As many labels as there can be: the buffer grows. */
+static void all_labels(void)
+{
+	static struct metrics_label labels[LANE53_LABEL_MAX];
+	static char zones[LANE53_LABEL_MAX][1000];
+	static struct worker_stats stats;
+	const struct metrics_worker worker = { "socket", &stats, true, 0 };
+	const struct metrics metrics = { .version = "0.1.0",
+					 .labels = labels,
+					 .label_count = LANE53_LABEL_MAX,
+					 .workers = &worker,
+					 .worker_count = 1,
+					 .heartbeat_age_ns = UINT64_MAX };
+	char *text = NULL;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < LANE53_LABEL_MAX; i++) {
+		memset(zones[i], 'z', sizeof(zones[i]) - 1);
+		zones[i][0] = (char)('A' + i);
+		labels[i] = (struct metrics_label){ (uint16_t)i, "dns://:53", zones[i],
+						    "", NULL };
+		fill_worker(&stats, i);
+	}
+	CU_ASSERT_EQUAL_FATAL(metrics_format(&text, &len, &metrics), 0);
+	CU_ASSERT_TRUE(len > 1000000);
+	CU_ASSERT_PTR_NULL(strstr(text, "zone=\"dropped\"")); /* number 0 has its own */
+	free(text);
+}
+
+/* The checker itself finds what is wrong. */
+static void the_checker_checks(void)
+{
+	static struct checked c;
+
+	CU_ASSERT_EQUAL(labels_span("{a=\"x\",b=\"\\\"\"}"), 14);
+	CU_ASSERT_EQUAL(labels_span("{a=\"x}"), -1);
+	CU_ASSERT_EQUAL(labels_span("{a=x}"), -1);
+	CU_ASSERT_EQUAL(labels_span("{a=\"\\x\"}"), -1);
+	CU_ASSERT_PTR_NULL(
+		family_check(&c, "# HELP a_total x", "# TYPE a_total counter"));
+	CU_ASSERT_PTR_NULL(sample_check(&c, "a_total{b=\"c\"} 1"));
+	CU_ASSERT_PTR_NOT_NULL(sample_check(&c, "b_total 1"));
+	CU_ASSERT_PTR_NOT_NULL(sample_check(&c, "a_total one"));
+	CU_ASSERT_PTR_NOT_NULL(
+		family_check(&c, "# HELP a_total x", "# TYPE a_total counter"));
+	CU_ASSERT_PTR_NOT_NULL(family_check(&c, "# HELP b x", "# TYPE b counter"));
+	c.lines[0] = strdup("d 1");
+	c.lines[1] = strdup("d 2");
+	c.count = 2;
+	CU_ASSERT_TRUE(has_duplicates(&c));
+	free(c.lines[0]);
+	free(c.lines[1]);
+}
+
+static const struct check_case cases[] = {
+	{ "the checker checks", the_checker_checks },
+	{ "everything", everything },
+	{ "nothing yet", nothing_yet },
+	{ "all labels", all_labels },
+};
+
+CHECK_MAIN("metrics", cases)
