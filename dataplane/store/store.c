@@ -191,21 +191,48 @@ static MDB_cursor *current_cursor(struct store_read *read)
 	return read->cursor;
 }
 
-enum store_presence store_presence(struct store_read *read, uint32_t source,
-				   const uint8_t *name)
+/* Is it a record of the name whose key ends at @len, not of one below it? */
+static bool is_of_name(const MDB_val *key, size_t len)
+{
+	/* Behind the name: 0 and a type, or the first byte of a label, never 0. */
+	return key->mv_size == len + 3 && ((const uint8_t *)key->mv_data)[len] == 0;
+}
+
+enum store_presence store_find(struct store_read *read, uint32_t source,
+			       const uint8_t *name, const uint16_t *types,
+			       unsigned count, struct rrset *ret_sets)
 {
 	uint8_t bytes[KEY_ROOM];
 	size_t len = key_prefix(bytes, source, name);
 	MDB_val key = { len, bytes }, value;
 	MDB_cursor *cursor = current_cursor(read);
+	uint16_t last = 0;
 
+	for (unsigned i = 0; i < count; i++) {
+		ret_sets[i].rdata = NULL;
+		if (types[i] > last)
+			last = types[i];
+	}
 	if (!cursor || mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) ||
 	    !has_prefix(&key, bytes, len))
 		return STORE_NO_NAME;
-	/* Behind the name: 0 and a type, or the first byte of a label, never 0. */
-	return key.mv_size == len + 3 && ((const uint8_t *)key.mv_data)[len] == 0
-		       ? STORE_NAME
-		       : STORE_EMPTY_NAME;
+	if (!is_of_name(&key, len))
+		return STORE_EMPTY_NAME;
+	while (has_prefix(&key, bytes, len) && is_of_name(&key, len) &&
+	       key_type(&key) <= last) {
+		for (unsigned i = 0; i < count; i++)
+			if (types[i] == key_type(&key))
+				(void)decode(&ret_sets[i], &value, types[i]);
+		if (mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
+			break;
+	}
+	return STORE_NAME;
+}
+
+enum store_presence store_presence(struct store_read *read, uint32_t source,
+				   const uint8_t *name)
+{
+	return store_find(read, source, name, NULL, 0, NULL);
 }
 
 /* Walk the keys that begin with @prefix; @each returns false to stop. */

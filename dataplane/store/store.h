@@ -85,6 +85,14 @@ enum store_presence {
 enum store_presence store_presence(struct store_read *read, uint32_t source,
 				   const uint8_t *name);
 
+/*
+ * As store_presence(), and in one descent those of @name's RRsets that are of the @count
+ * types at @types, in any order: @ret_sets[i].rdata is NULL where there is none.
+ */
+enum store_presence store_find(struct store_read *read, uint32_t source,
+			       const uint8_t *name, const uint16_t *types,
+			       unsigned count, struct rrset *ret_sets);
+
 /* Every RRset of @name, in type order; @each returns false to stop. */
 void store_each_type(struct store_read *read, uint32_t source, const uint8_t *name,
 		     bool (*each)(void *context, const struct rrset *set),

@@ -13,16 +13,37 @@
 #include "dns/name.h"
 #include "lane53/wire.h"
 
+/* What matters of a name on the way. */
+enum { NODE_SOA, NODE_NS, NODE_CNAME, NODE_DNAME, NODE_WANTED, NODE_SETS };
+
+struct node {
+	enum store_presence presence;
+	struct rrset sets[NODE_SETS];
+};
+
 struct lookup {
 	struct store_read *read;
 	uint32_t source;
 	uint16_t qtype;
+	const uint8_t *apex; /* the part of the name that is the origin */
 	struct zone_result *ret;
 };
 
-static bool get(const struct lookup *l, const uint8_t *name, uint16_t type)
+static void read_node(const struct lookup *l, const uint8_t *name, struct node *node)
 {
-	return store_get(l->read, l->source, name, type, &l->ret->set);
+	const uint16_t types[NODE_SETS] = {
+		[NODE_SOA] = TYPE_SOA,     [NODE_NS] = TYPE_NS,
+		[NODE_CNAME] = TYPE_CNAME, [NODE_DNAME] = TYPE_DNAME,
+		[NODE_WANTED] = l->qtype,
+	};
+
+	node->presence =
+		store_find(l->read, l->source, name, types, NODE_SETS, node->sets);
+}
+
+static bool has(const struct node *node, unsigned set)
+{
+	return node->sets[set].rdata;
 }
 
 /* The one name that is the RDATA of the first RR of @set.  NULL: it is malformed. */
@@ -37,20 +58,23 @@ static const uint8_t *rdata_name(const struct rrset *set)
 	return rdata;
 }
 
-/* Answer from @node, which exists: step 3a, and 3c for a wildcard. */
-static void answer_from(const struct lookup *l, const uint8_t *node)
+/* Answer from @node, called @name, which exists: step 3a, and 3c for a wildcard. */
+static void answer_from(const struct lookup *l, const uint8_t *name,
+			const struct node *node)
 {
 	struct zone_result *ret = l->ret;
 	const uint8_t *target;
 
-	ret->node = node;
+	ret->node = name;
 	ret->status = ZONE_NODATA;
-	if (get(l, node, l->qtype)) {
+	if (has(node, NODE_WANTED)) {
+		ret->set = node->sets[NODE_WANTED];
 		ret->status = ZONE_FOUND;
 		return;
 	}
-	if (l->qtype == TYPE_ANY || l->qtype == TYPE_CNAME || !get(l, node, TYPE_CNAME))
+	if (l->qtype == TYPE_ANY || !has(node, NODE_CNAME))
 		return;
+	ret->set = node->sets[NODE_CNAME];
 	target = rdata_name(&ret->set);
 	if (!target)
 		return;
@@ -63,16 +87,18 @@ static void answer_from_wildcard(const struct lookup *l, const uint8_t *encloser
 {
 	struct zone_result *ret = l->ret;
 	size_t size = name_size(encloser);
+	struct node node;
 
 	ret->status = ZONE_NXDOMAIN;
 	if (size + 2 > NAME_MAX_BYTES)
 		return;
 	memcpy(ret->node_room, "\1*", 2);
 	memcpy(ret->node_room + 2, encloser, size);
-	if (store_presence(l->read, l->source, ret->node_room) == STORE_NO_NAME)
+	read_node(l, ret->node_room, &node);
+	if (node.presence == STORE_NO_NAME)
 		return;
 	ret->wildcard = true;
-	answer_from(l, ret->node_room);
+	answer_from(l, ret->node_room, &node);
 }
 
 /* RFC 6672 2.2: replace the @top end of @name by the DNAME's target. */
@@ -96,60 +122,64 @@ static void follow_dname(const struct lookup *l, const uint8_t *name,
 	ret->status = ZONE_DNAME;
 }
 
-/* Is there a zone cut or a DNAME at @node, which has records?  Then it is the answer. */
+/* Is there a zone cut or a DNAME at @node, called @at?  Then it is the answer. */
 static bool is_turned_away(const struct lookup *l, const uint8_t *name,
-			   const uint8_t *node, bool is_apex)
+			   const uint8_t *at, const struct node *node)
 {
 	struct zone_result *ret = l->ret;
 
-	if (!is_apex && !(node == name && l->qtype == TYPE_DS) &&
-	    get(l, node, TYPE_NS)) {
-		ret->owner = node;
-		ret->node = node;
+	if (has(node, NODE_NS) && at != l->apex &&
+	    !(at == name && l->qtype == TYPE_DS)) {
+		ret->set = node->sets[NODE_NS];
+		ret->owner = at;
+		ret->node = at;
 		ret->status = ZONE_DELEGATION;
 		return true;
 	}
 	/* A DNAME says nothing about its own owner. */
-	if (node == name || !get(l, node, TYPE_DNAME))
+	if (at == name || !has(node, NODE_DNAME))
 		return false;
-	follow_dname(l, name, node);
+	ret->set = node->sets[NODE_DNAME];
+	follow_dname(l, name, at);
 	return true;
 }
 
 void zone_lookup(struct store_read *read, uint32_t source, const uint8_t *origin,
 		 const uint8_t *name, uint16_t qtype, struct zone_result *ret)
 {
-	const struct lookup l = { read, source, qtype, ret };
-	const uint8_t *nodes[128]; /* the name and its parents, down to the apex */
+	struct lookup l = { read, source, qtype, NULL, ret };
+	const uint8_t *names[128]; /* of the nodes, from the apex to the name */
 	unsigned depth = name_label_count(name) - name_label_count(origin);
+	struct node node;
 
 	memset(&ret->set, 0, sizeof(ret->set));
 	ret->status = ZONE_ABSENT;
 	ret->owner = name;
 	ret->node = NULL;
 	ret->wildcard = false;
-	if (!name_is_below(name, origin) ||
-	    !store_get(read, source, origin, TYPE_SOA, &ret->soa))
+	if (!name_is_below(name, origin))
 		return;
-	nodes[depth] = name;
+	read_node(&l, origin, &node);
+	if (!has(&node, NODE_SOA))
+		return;
+	ret->soa = node.sets[NODE_SOA];
+	names[depth] = name;
 	for (unsigned i = depth; i > 0; i--)
-		nodes[i - 1] = name_parent(nodes[i]);
-	if (is_turned_away(&l, name, nodes[0], true))
-		return;
-	for (unsigned i = 1; i <= depth; i++) {
-		switch (store_presence(read, source, nodes[i])) {
-		case STORE_NO_NAME:
-			answer_from_wildcard(&l, nodes[i - 1]);
+		names[i - 1] = name_parent(names[i]);
+	l.apex = names[0];
+	for (unsigned i = 0;; i++) {
+		if (i > 0)
+			read_node(&l, names[i], &node);
+		if (node.presence == STORE_NO_NAME) {
+			answer_from_wildcard(&l, names[i - 1]);
 			return;
-		case STORE_EMPTY_NAME:
-			break;
-		case STORE_NAME:
-			if (is_turned_away(&l, name, nodes[i], false))
-				return;
-			break;
 		}
+		if (is_turned_away(&l, name, names[i], &node))
+			return;
+		if (i == depth)
+			break;
 	}
-	answer_from(&l, name);
+	answer_from(&l, name, &node);
 }
 
 bool zone_glue(struct store_read *read, uint32_t source, const uint8_t *origin,

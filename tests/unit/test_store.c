@@ -156,6 +156,31 @@ static bool append_type(void *context, const struct rrset *set)
 	return true;
 }
 
+/* Several types in one descent, in any order, some absent, one twice. */
+static void find_types(struct store_read *read)
+{
+	static const uint16_t types[] = { 65280, TYPE_A, TYPE_NS, 257, TYPE_A };
+	struct rrset sets[ARRAY_LEN(types)];
+
+	CU_ASSERT_EQUAL(
+		store_find(read, 2, wire("EX.org"), types, ARRAY_LEN(types), sets),
+		STORE_NAME);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		CU_ASSERT_EQUAL(sets[i].rdata != NULL, types[i] != TYPE_NS);
+		if (sets[i].rdata)
+			CU_ASSERT_EQUAL(sets[i].type, types[i]);
+	}
+	CU_ASSERT_EQUAL(store_find(read, 2, wire("b.ex.org"), types, 2, sets),
+			STORE_EMPTY_NAME);
+	CU_ASSERT_PTR_NULL(sets[1].rdata);
+	CU_ASSERT_EQUAL(store_find(read, 2, wire("ex.orga"), types, 2, sets),
+			STORE_NAME);
+	CU_ASSERT_PTR_NOT_NULL(sets[1].rdata);
+	CU_ASSERT_EQUAL(store_find(read, 2, wire("ex.orgb"), types, 2, sets),
+			STORE_NO_NAME);
+	CU_ASSERT_PTR_NULL(sets[1].rdata);
+}
+
 static void records(void)
 {
 	struct store *store = NULL;
@@ -191,6 +216,8 @@ static void records(void)
 	CU_ASSERT_EQUAL(store_presence(read, 2, wire("x.org")), STORE_NO_NAME);
 	CU_ASSERT_EQUAL(store_presence(read, 2, wire("ww.ex.org")), STORE_NO_NAME);
 	CU_ASSERT_EQUAL(store_presence(read, 4, wire(".")), STORE_NO_NAME);
+
+	find_types(read);
 
 	/* Types above 255 still come before the names below. */
 	store_each(read, 2, wire("ex.org"), append_line, text);
