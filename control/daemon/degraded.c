@@ -70,7 +70,7 @@ void degraded_set(struct degraded *degraded, const char *key, const char *format
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (keep(degraded, key, false, text))
-		log_error("%s", text);
+		log_warning("%s", text);
 }
 
 void degraded_note(struct degraded *degraded, const char *key, const char *format, ...)

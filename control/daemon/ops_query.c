@@ -239,20 +239,46 @@ static bool is_any(const uint8_t addr[16])
 	return !memcmp(addr, any, 16) || !memcmp(addr, any4, 16);
 }
 
-/* A service address that XDP answers for: of a wildcard listener, one of our own. */
-static void fill_question(struct asking *a)
+/* The interface XDP is asked at if none is named: the first attached one. */
+static unsigned first_attached(const struct daemon *d)
+{
+	unsigned count = 0;
+	const struct xdp_interface *x = d->xdp ? xdp_interfaces(d->xdp, &count) : NULL;
+
+	for (unsigned i = 0; i < count; i++)
+		if (x[i].attached)
+			return x[i].ifindex;
+	return 0;
+}
+
+/* An address of our own to ask a wildcard service at: @ifindex's, or any but lo's. */
+static const uint8_t *own_address(const struct daemon *d, unsigned ifindex)
 {
 	unsigned count = 0;
 	const struct iface_address *own =
-		a->d->ifaces ? ifaces_addresses(a->d->ifaces, &count) : NULL;
+		d->ifaces ? ifaces_addresses(d->ifaces, &count) : NULL;
+	const uint8_t *other = NULL;
 
+	for (unsigned i = 0; i < count; i++) {
+		const struct iface *iface = iface_find(d->ifaces, own[i].ifindex);
+
+		if (own[i].ifindex == ifindex)
+			return own[i].addr;
+		if (iface && !iface->loopback)
+			other = own[i].addr;
+	}
+	return other;
+}
+
+static void fill_question(struct asking *a)
+{
+	const uint8_t *own;
+
+	if (!a->ifindex)
+		a->ifindex = first_attached(a->d);
+	own = is_any(a->server.addr) ? own_address(a->d, a->ifindex) : NULL;
 	a->question.ifindex = a->ifindex;
-	memcpy(a->question.local, a->server.addr, 16);
-	for (unsigned i = 0; i < count && is_any(a->question.local); i++)
-		if (!a->ifindex || own[i].ifindex == a->ifindex)
-			memcpy(a->question.local, own[i].addr, 16);
-	for (unsigned i = 0; i < count && is_any(a->question.local); i++)
-		memcpy(a->question.local, own[i].addr, 16);
+	memcpy(a->question.local, own ? own : a->server.addr, 16);
 	a->question.local_port = a->server.port;
 	a->question.view = a->view;
 	a->question.message = a->query;
