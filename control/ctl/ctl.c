@@ -190,6 +190,7 @@ static const char *take_option(int argc, char **argv, int *i,
 	return "no such option";
 }
 
+/* As options.c of the daemon has it. */
 static const char *default_socket(const struct ctl_args *args)
 {
 	static char path[512];
@@ -199,9 +200,12 @@ static const char *default_socket(const struct ctl_args *args)
 	if (args->run_dir)
 		snprintf(path, sizeof(path), "%s/%s/control.sock", args->run_dir,
 			 instance);
-	else if (geteuid() != 0 && runtime && *runtime)
+	else if (geteuid() != 0 && runtime && runtime[0] == '/')
 		snprintf(path, sizeof(path), "%s/lane53/%s/control.sock", runtime,
 			 instance);
+	else if (geteuid() != 0)
+		snprintf(path, sizeof(path), "/tmp/lane53-%u/%s/control.sock",
+			 geteuid(), instance);
 	else
 		snprintf(path, sizeof(path), "/run/lane53/%s/control.sock", instance);
 	return path;

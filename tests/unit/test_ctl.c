@@ -284,11 +284,31 @@ static void help_names_every_command(void)
 	free(err);
 }
 
+/* The manual page has an item for each command. */
+static void manual_names_every_command(void)
+{
+	static char page[1 << 16];
+	FILE *file = fopen(CHECK_SOURCE_ROOT "/docs/man/lane53ctl.1", "r");
+	size_t len;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	len = fread(page, 1, sizeof(page) - 1, file);
+	fclose(file);
+	page[len] = 0;
+	for (unsigned i = 0; i < ctl_command_count; i++) {
+		char item[64];
+
+		snprintf(item, sizeof(item), "\n.It Cm %s", ctl_commands[i].name);
+		CU_ASSERT_PTR_NOT_NULL(strstr(page, item));
+	}
+}
+
 static const struct check_case cases[] = {
 	{ "talks go as written", talks_go_as_written },
 	{ "misuse is told without a daemon", misuse_is_told_without_a_daemon },
 	{ "a daemon that hangs up or babbles", a_daemon_that_hangs_up_or_babbles },
 	{ "help names every command", help_names_every_command },
+	{ "the manual names every command", manual_names_every_command },
 };
 
 int main(void)
