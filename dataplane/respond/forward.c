@@ -109,6 +109,7 @@ void forward_close(struct engine *engine)
 {
 	for (uint32_t i = 0; engine->pending_buckets && i <= engine->pending_mask; i++)
 		for (struct pending *p = engine->pending_buckets[i]; p; p = p->next) {
+			deadline_clear(&engine->deadlines, &p->deadline);
 			drop_exchanges(engine, p);
 			free(p->held);
 			plan_use_release(p->use);

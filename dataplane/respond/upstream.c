@@ -158,12 +158,18 @@ void upstream_answered(struct engine *engine, struct upstream *u, unsigned rcode
 	stats_add(&u->row->duration_sum_ns, took_ns);
 }
 
-void upstream_failed(struct engine *engine, struct upstream *u, bool timeout)
+/* A health check's failures move it further down, but are no question's. */
+static void fail(struct engine *engine, struct upstream *u)
 {
 	if (u->fails < UINT32_MAX)
 		u->fails++;
 	schedule_probe(engine, u);
 	show_down(u);
+}
+
+void upstream_failed(struct engine *engine, struct upstream *u, bool timeout)
+{
+	fail(engine, u);
 	if (u->row)
 		stats_add(timeout ? &u->row->timeouts : &u->row->failures, 1);
 }
@@ -180,7 +186,7 @@ static void probe_due(void *context, struct deadline *deadline)
 	if (u->probe)
 		exchange_give(engine, u->probe);
 	u->probe = NULL;
-	upstream_failed(engine, u, false);
+	fail(engine, u);
 }
 
 void upstream_probe_done(struct engine *engine, struct exchange *x, bool answered)
@@ -192,7 +198,7 @@ void upstream_probe_done(struct engine *engine, struct exchange *x, bool answere
 	if (answered)
 		recover(engine, u);
 	else
-		upstream_failed(engine, u, true);
+		fail(engine, u);
 }
 
 /* `<name> IN NS`: any response of any rcode will do. */
@@ -311,6 +317,9 @@ void upstreams_close(struct engine *engine)
 		struct upstream *u = engine->upstreams;
 
 		engine->upstreams = u->next;
+		deadline_clear(&engine->deadlines, &u->probe_at);
+		if (u->probe)
+			exchange_give(engine, u->probe);
 		free(u);
 	}
 }

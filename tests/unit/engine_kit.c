@@ -341,11 +341,25 @@ static void free_table(struct kit *kit)
 	free((void *)kit->arrays.secret);
 }
 
+static void open_engine(struct kit *kit)
+{
+	struct engine_config config = {
+		.store = kit->store,
+		.transport = &kit->transport,
+		.publish = kit->table,
+		.stats = kit->stats,
+		.on_event = on_event,
+		.context = kit,
+		.seed = 53,
+		.max_waiting = 256,
+	};
+
+	assert(engine_open(&kit->engine, &config) == 0);
+}
+
 void kit_open(struct kit *kit, const char *const *records, const struct plan *plan,
 	      bool publish)
 {
-	struct engine_config config;
-
 	memset(kit, 0, sizeof(*kit));
 	kit->transport.ops = &kit_transport_ops;
 	kit->now_ns = 1000 * 1000000000ull;
@@ -366,17 +380,17 @@ void kit_open(struct kit *kit, const char *const *records, const struct plan *pl
 	kit->stats = calloc(1, sizeof(*kit->stats));
 	kit->event = calloc(1, sizeof(*kit->event));
 	assert(kit->stats && kit->event && port_memory_open(&kit->port) == 0);
-	config = (struct engine_config){
-		.store = kit->store,
-		.transport = &kit->transport,
-		.publish = kit->table,
-		.stats = kit->stats,
-		.on_event = on_event,
-		.context = kit,
-		.seed = 53,
-		.max_waiting = 256,
-	};
-	assert(engine_open(&kit->engine, &config) == 0);
+	open_engine(kit);
+}
+
+void kit_restart(struct kit *kit)
+{
+	engine_close(kit->engine);
+	if (kit->table) {
+		table_close(kit->table);
+		assert(table_open(&kit->table, &kit->arrays) == 0);
+	}
+	open_engine(kit);
 }
 
 void kit_close(struct kit *kit)

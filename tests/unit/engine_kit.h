@@ -62,6 +62,8 @@ struct kit {
 void kit_open(struct kit *kit, const char *const *records, const struct plan *plan,
 	      bool publish);
 void kit_close(struct kit *kit);
+/* Kill the engine and open a new one on the same store and table. */
+void kit_restart(struct kit *kit);
 
 /* One more commit: records put, "-SOURCE OWNER TYPE" deleted; @plan may be NULL. */
 void kit_commit(struct kit *kit, const char *const *records, const struct plan *plan);
