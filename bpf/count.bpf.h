@@ -18,6 +18,7 @@ struct told {
 	__u32 label;
 	__u32 response_len;
 	__u32 response_flags;
+	__u32 nodata; /* NOERROR, no answer, an SOA (RFC 2308 2.2) */
 };
 
 static __always_inline void count_outcome(__u32 outcome)
@@ -115,6 +116,7 @@ static __always_inline void event_fill(struct lane53_event *event,
 	event->edns_do = q->edns.flags & QUESTION_EDNS_DO;
 	event->qname_len = (__u8)q->qname_len;
 	event->opcode = OPCODE_QUERY;
+	event->nodata = (__u8)told->nodata;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 }
 

@@ -99,6 +99,7 @@ answer(struct xdp_md *ctx, const struct cursor *message, struct visit *v)
 	told.label = found.copy.label;
 	told.response_len = reply.len;
 	told.response_flags = reply.flags;
+	told.nodata = !(reply.flags & FLAG_RCODE) && !reply.ancount && reply.nscount;
 	count_series(&v->frame, &v->question, &told);
 	event_tell(ctx, v->settings, &v->frame, &v->view, &v->question, &told);
 	return told.outcome;

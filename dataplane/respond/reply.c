@@ -34,7 +34,7 @@ void reply_count_query(struct engine *engine, const struct origin *origin)
 				  [lane53_type_class(asked->qtype)],
 		  1);
 	stats_add(&label->request_size[asked->tcp]
-				      [lane53_size_bucket(asked->request_bytes)],
+				      [stats_size_bucket(asked->request_bytes)],
 		  1);
 	stats_add(&label->request_size_sum[asked->tcp], asked->request_bytes);
 	if (asked->dnssec_ok)
@@ -69,7 +69,7 @@ static void count_response(struct engine *engine, const struct origin *origin,
 	if (rcode == RCODE_SERVFAIL)
 		stats_add(&stats->servfail, 1);
 	stats_add(&label->responses[rcode & FLAG_RCODE], 1);
-	stats_add(&label->response_size[tcp][lane53_size_bucket((uint32_t)len)], 1);
+	stats_add(&label->response_size[tcp][stats_size_bucket((uint32_t)len)], 1);
 	stats_add(&label->response_size_sum[tcp], len);
 	count_duration(label, engine->now_ns - origin->start_ns);
 }
@@ -89,7 +89,7 @@ static unsigned log_class(unsigned rcode, const struct answer *answer)
 }
 
 static void put_event(struct engine *engine, const struct origin *origin,
-		      const uint8_t *message, size_t len)
+		      unsigned class, const uint8_t *message, size_t len)
 {
 	const struct asked *asked = origin->asked;
 	const struct client *client = origin->client;
@@ -113,6 +113,8 @@ static void put_event(struct engine *engine, const struct origin *origin,
 		.edns_do = asked->dnssec_ok,
 		.qname_len = asked->qname_len,
 		.opcode = FLAGS_OPCODE(asked->flags),
+		.nodata = class == PLAN_LOG_DENIAL &&
+			  (message[3] & FLAG_RCODE) == RCODE_NOERROR,
 	};
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -129,11 +131,12 @@ static void account(struct engine *engine, const struct origin *origin,
 		    const struct answer *answer, const uint8_t *message, size_t len)
 {
 	unsigned rcode = message[3] & FLAG_RCODE;
+	unsigned class = log_class(rcode, answer);
 
 	count_response(engine, origin, rcode, len);
 	if (engine->config.on_event && origin->block && origin->zone &&
-	    origin->block->log & log_class(rcode, answer))
-		put_event(engine, origin, message, len);
+	    origin->block->log & class)
+		put_event(engine, origin, class, message, len);
 }
 
 enum verdict reply(struct engine *engine, const struct origin *origin,

@@ -368,7 +368,7 @@ struct lane53_event {
 	__u8 edns_do;
 	__u8 qname_len;
 	__u8 opcode;
-	__u8 nodata; /* 1 = NOERROR and no answer record: a denial for `log` */
+	__u8 nodata; /* 1 = NODATA with its SOA: a denial for `log` */
 	__u8 pad[2];
 	__u8 qname[256]; /* wire format, as asked; only qname_len bytes count */
 };

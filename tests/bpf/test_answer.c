@@ -858,6 +858,34 @@ static void logged_answers_are_told(void)
 	CU_ASSERT_EQUAL(memcmp(last_event.qname, p.bytes + p.dns_off + 12, 16), 0);
 }
 
+/* `log { class denial }` has to tell NODATA from an answer. */
+static void nodata_is_told(void)
+{
+	static const struct {
+		const char *qname;
+		unsigned nodata;
+	} cases[] = { { "nodata.example.", 1 },
+		      { "nxdomain.example.", 0 },
+		      { "a.example.", 0 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (size_t j = 0; j < ARRAY_LEN(entries); j++) {
+			struct rig_entry e = entries[j];
+			struct packet p;
+
+			if (strcmp(e.qname, cases[i].qname) != 0)
+				continue;
+			e.slot_flags |= LANE53_SLOT_LOG;
+			rig_put(&rig, &rig.local, &e);
+			packet_build(&p, &(struct packet_spec){ .qname = e.qname });
+			ask(&p);
+			CU_ASSERT_EQUAL_FATAL(events_take(), 1);
+			CU_ASSERT_EQUAL(last_event.nodata, cases[i].nodata);
+			rig_put(&rig, &rig.local, &entries[j]);
+			break;
+		}
+}
+
 static void events_are_sampled(void)
 {
 	struct packet p;
@@ -917,6 +945,7 @@ static const struct check_case checks[] = {
 	{ "series count answers", series_count_answers },
 	{ "type classes agree", type_classes_agree },
 	{ "logged answers are told", logged_answers_are_told },
+	{ "NODATA is told", nodata_is_told },
 	{ "events are sampled", events_are_sampled },
 	{ "lost events are counted", lost_events_are_counted },
 };

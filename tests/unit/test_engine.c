@@ -586,7 +586,9 @@ static void counted_and_logged(void)
 	kit_ask(&kit, "www.example.org A", NULL); /* success is not logged there */
 	CU_ASSERT_EQUAL(kit.events, 2);
 	kit_ask(&kit, "www.example.org TXT", NULL);
+	CU_ASSERT_EQUAL(kit.event->nodata, 1);
 	kit_ask(&kit, "none.example.org TXT", NULL);
+	CU_ASSERT_EQUAL(kit.event->nodata, 0);
 	CU_ASSERT_EQUAL(kit.events, 4);
 	kit_ask(&kit, "a.sub.example.org A", NULL); /* a referral is no denial */
 	CU_ASSERT_EQUAL(kit.events, 4);
