@@ -224,6 +224,13 @@ static enum worker_exit open_engine(struct worker *w, char *why)
 	config.transport = w->transport;
 	if (r == 0)
 		r = engine_open(&w->engine, &config);
+	if (r == -EPROTO) {
+		snprintf(why, WORKER_WHY_ROOM,
+			 "the plan in %s is of another version: "
+			 "restart lane53d",
+			 w->options->store_dir);
+		return WORKER_UNAVAILABLE;
+	}
 	if (r < 0) {
 		snprintf(why, WORKER_WHY_ROOM, "cannot open the engine: %s",
 			 strerror(-r));

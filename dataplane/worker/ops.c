@@ -125,10 +125,17 @@ static json_t *op_status(struct worker *worker, json_t *request)
 static json_t *op_wake(struct worker *worker, json_t *request)
 {
 	json_int_t generation = (json_int_t)worker_refresh(worker);
+	json_t *errors = listeners(worker, listener_error);
+	int r = worker_store_error(worker);
 
 	(void)request;
+	if (errors && r < 0)
+		json_array_append_new(errors,
+				      json_sprintf("zone store: %s; the last good plan "
+						   "stays",
+						   strerror(-r)));
 	return json_pack("{s:b, s:I, s:o}", "ok", 1, "generation", generation, "errors",
-			 listeners(worker, listener_error));
+			 errors);
 }
 
 /* ---- flush, cache ---- */

@@ -45,6 +45,7 @@ struct worker {
 	uint64_t stage_ns;                                /* when the stage ends */
 	uint64_t beat_ns, engine_ns, port_ns, refresh_ns; /* next due */
 	uint64_t generation;
+	int store_error; /* of the last batch: 0 or negative errno */
 	unsigned spins;
 	bool port_ready, upstream_ready;
 

@@ -68,6 +68,11 @@ struct worker_stats *worker_stats_of(struct worker *w)
 	return w->stats;
 }
 
+int worker_store_error(const struct worker *w)
+{
+	return w->store_error;
+}
+
 uint64_t worker_uptime_s(const struct worker *w)
 {
 	return (worker_now_ns() - w->started_ns) / SECOND_NS;
@@ -146,8 +151,8 @@ static void answer(struct worker *w, unsigned count)
 
 static void batch(struct worker *w, unsigned count, uint64_t now_ns)
 {
-	/* a store that cannot be read leaves the engine with its last good plan */
-	(void)engine_batch_begin(w->engine, now_ns);
+	/* a failure leaves the engine with its last good plan; `wake` tells of it */
+	w->store_error = engine_batch_begin(w->engine, now_ns);
 	w->refresh_ns = now_ns + REFRESH_NS;
 	follow_plan(w, now_ns);
 	answer(w, count);
@@ -252,7 +257,7 @@ static void on_timer(uv_timer_t *timer)
 
 static void sleep_until_due(struct worker *w)
 {
-	uint64_t now_ns = worker_now_ns(), due = w->engine_ns;
+	uint64_t now_ns = worker_now_ns(), due = w->engine_ns, ms;
 
 	if (w->refresh_ns < due)
 		due = w->refresh_ns;
@@ -264,9 +269,11 @@ static void sleep_until_due(struct worker *w)
 		due = w->stage_ns;
 	if (w->stage == DRAINING && now_ns + DRAIN_LOOK_NS < due)
 		due = now_ns + DRAIN_LOOK_NS;
+	ms = due > now_ns ? (due - now_ns + MS_NS - 1) / MS_NS : 1;
 	uv_update_time(&w->loop);
-	uv_timer_start(&w->timer, on_timer,
-		       due > now_ns ? (due - now_ns + MS_NS - 1) / MS_NS : 0, 0);
+	/* it repeats: uv_run() fires a timer that is due before it polls, and would then
+	 * poll for ever */
+	uv_timer_start(&w->timer, on_timer, ms, ms);
 	uv_run(&w->loop, UV_RUN_ONCE);
 }
 

@@ -63,6 +63,8 @@ struct engine *worker_engine(struct worker *worker);
 struct port *worker_port(struct worker *worker);
 struct worker_stats *worker_stats_of(struct worker *worker);
 uint64_t worker_uptime_s(const struct worker *worker);
+/* Why the newest commit could not be read: 0 or a negative errno. */
+int worker_store_error(const struct worker *worker);
 
 /* Look at the newest commit now; returns the plan's generation, 0 = none yet. */
 uint64_t worker_refresh(struct worker *worker);

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_worker_lane.c - the real lane53-worker on a real lane: DPDK, pinned maps, heartbeat.
+ *
+ * In a network namespace of its own.  The test makes the maps that lane53d would pin, and
+ * stands on lane53a where XDP would: what arrives there is what a client would get.
+ */
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "cache/answer.h"
+#include "cache/table.h"
+#include "dns/name.h"
+#include "lane53/abi.h"
+#include "lane53/wire.h"
+#include "worker/stats.h"
+#include "worker_run.h"
+
+#define HEADERS (48 + 14 + 20 + 8) /* lane, Ethernet, IPv4, UDP */
+#define SLOTS   1024
+#define BLOBS   64
+
+static char pins[64], instance[32];
+static struct table_arrays arrays;
+static struct lane53_settings *settings;
+static int lane; /* packet socket on lane53a */
+
+/* ---- the daemon's side: maps and lane ---- */
+
+/* Return: the map, mapped; NULL = no. */
+static void *make_map(const char *name, size_t value, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, (uint32_t)value, count,
+				&opts);
+	char path[128];
+	void *at;
+
+	snprintf(path, sizeof(path), "%s/%s", pins, name);
+	if (fd < 0 || bpf_obj_pin(fd, path) < 0)
+		return NULL;
+	at = mmap(NULL, value * count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static bool make_maps(void)
+{
+	snprintf(pins, sizeof(pins), "/sys/fs/bpf/lane53-test-%d", getpid());
+	if (mkdir(pins, 0700) < 0)
+		return false;
+	settings = make_map("settings", sizeof(*settings), 1);
+	arrays = (struct table_arrays){
+		.slots = make_map("cache", sizeof(*arrays.slots), SLOTS),
+		.slot_count = SLOTS,
+		.small = make_map("cache_small", sizeof(*arrays.small), BLOBS),
+		.small_count = BLOBS,
+		.large = make_map("cache_large", sizeof(*arrays.large), BLOBS),
+		.large_count = BLOBS,
+		.names = make_map("cache_names", sizeof(*arrays.names), SLOTS),
+	};
+	if (!settings || !arrays.slots || !arrays.small || !arrays.large ||
+	    !arrays.names)
+		return false;
+	for (int i = 0; i < LANE53_SECRET_WORDS; i++)
+		settings->secret[i] = (uint32_t)random() * 2654435761u;
+	arrays.secret = settings->secret;
+	return true;
+}
+
+static bool make_lane(void)
+{
+	struct timeval three = { .tv_sec = 3 };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL) };
+
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    system("ip link set lo up && ip link add lane53a mtu 1600 type veth peer "
+		   "name "
+		   "lane53b mtu 1600 && ip link set lane53a up && ip link set lane53b "
+		   "up") != 0)
+		return false;
+	lane = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	at.sll_ifindex = (int)if_nametoindex("lane53a");
+	return lane >= 0 && bind(lane, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	       setsockopt(lane, SOL_SOCKET, SO_RCVTIMEO, &three, sizeof(three)) == 0;
+}
+
+static void start(void)
+{
+	const char *const more[] = { "--pins",     pins,     "--lane", "lane53b",
+				     "--instance", instance, NULL };
+
+	run_start(more);
+}
+
+/* ---- the client's side ---- */
+
+static void put(uint8_t *p, size_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void lane_ask(const char *name)
+{
+	uint8_t f[512] = { 0 };
+	size_t len = run_query(f + HEADERS, name);
+
+	memset(f, 2, 12);
+	put(f + 12, LANE53_ETHERTYPE);
+	put(f + 14, LANE53_TAG_MAGIC);
+	f[16] = LANE53_ABI_VERSION;
+	f[21] = 9; /* ifindex */
+	f[25] = 1; /* view */
+	put(f + 30, 14);
+	put(f + 32, 34);
+	put(f + 34, 42);
+	put(f + 36, len);
+	memset(f + 48, 4, 12);
+	put(f + 60, ETH_P_IP);
+	f[62] = 0x45;
+	put(f + 64, 28 + len);
+	f[70] = 64;
+	f[71] = 17;
+	memcpy(f + 74, "\xc0\0\2\7\xc6\x33\x64\x35", 8);
+	put(f + 82, 40000);
+	put(f + 84, 53);
+	put(f + 86, 8 + len);
+	CU_ASSERT_EQUAL(send(lane, f, HEADERS + len, 0), (ssize_t)(HEADERS + len));
+}
+
+/* The address in the next response on the lane; 0 = none came, or not as it should. */
+static uint32_t lane_answer(void)
+{
+	uint8_t f[2000];
+	ssize_t n;
+
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t len = sizeof(from);
+
+		n = recvfrom(lane, f, sizeof(f), 0, (struct sockaddr *)&from, &len);
+		if (n < 0)
+			return 0;
+		if (n > HEADERS && from.sll_pkttype != PACKET_OUTGOING &&
+		    f[12] == LANE53_ETHERTYPE >> 8)
+			break;
+	}
+	if (memcmp(f + 74, "\xc6\x33\x64\x35\xc0\0\2\7", 8) || f[21] != 9)
+		return 0;
+	return run_address_in(f + HEADERS, n - HEADERS);
+}
+
+static uint64_t coarse_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static bool is_published(const char *name)
+{
+	uint8_t wire[255], bytes[512];
+	struct answer answer = { .bytes = bytes, .room = sizeof(bytes) };
+	struct table_key key = { .qname = wire, .qtype = TYPE_A, .view = 1 };
+	struct table_meta meta;
+
+	name_from_text(wire, name);
+	return table_lookup(&arrays, &key, (uint32_t)(coarse_ns() / 1000000000),
+			    &answer, &meta) == 0 &&
+	       meta.needs_rd && answer.ancount == 1;
+}
+
+/* ---- cases: one worker's life, in order ---- */
+
+static void set_up(void)
+{
+	run_set_up();
+	run_commit_plan(1, NULL, 0);
+	start();
+}
+
+static void heart_beats_while_idle(void)
+{
+	uint64_t oldest = 0, first = settings->heartbeat_ns;
+
+	for (int i = 0; i < 100; i++) {
+		uint64_t age = coarse_ns() - settings->heartbeat_ns;
+
+		if (age > oldest)
+			oldest = age;
+		run_sleep_ms(20);
+	}
+	CU_ASSERT_TRUE(settings->heartbeat_ns > first + 1800000000ull);
+	CU_ASSERT_TRUE(oldest < 250000000); /* aim 100 ms; XDP allows 500 */
+}
+
+static void idle_costs_nothing(void)
+{
+	unsigned long user = 0, kernel = 0, before = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", run_pid());
+	for (int i = 0; i < 2; i++) {
+		FILE *file = fopen(path, "r");
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+		CU_ASSERT_EQUAL(fscanf(file,
+				       "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u "
+				       "%*u %*u %lu %lu",
+				       &user, &kernel),
+				2);
+		fclose(file);
+		if (i)
+			break;
+		before = user + kernel;
+		run_sleep_ms(3000);
+	}
+	CU_ASSERT_TRUE(user + kernel - before <= 1); /* of 300: below 0.4 % */
+}
+
+static void answers_on_the_lane(void)
+{
+	lane_ask("a.test.");
+	CU_ASSERT_EQUAL(lane_answer(), 0xc0000201);
+}
+
+static void asks_the_upstream_and_publishes(void)
+{
+	lane_ask("b.test.");
+	CU_ASSERT_TRUE(run_upstream_answer());
+	CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	for (int i = 0; i < 3; i++) { /* nobody plays the upstream now */
+		lane_ask("b.test.");
+		CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	}
+	CU_ASSERT_TRUE(is_published("b.test."));
+	CU_ASSERT_FALSE(is_published("a.test.")); /* local: the daemon's table */
+}
+
+static void a_killed_worker_comes_back_and_remembers(void)
+{
+	struct worker_stats *stats;
+
+	run_sleep_ms(50); /* the last count is behind the last response */
+	kill(run_pid(), SIGKILL);
+	run_wait_exit(run_pid());
+	CU_ASSERT_TRUE(is_published("b.test.")); /* XDP goes on with it */
+	start();
+	lane_ask("a.test.");
+	CU_ASSERT_EQUAL(lane_answer(), 0xc0000201);
+	lane_ask("b.test."); /* from the pinned map: nobody plays the upstream */
+	CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	run_sleep_ms(50);
+	CU_ASSERT_EQUAL_FATAL(stats_map(&stats, run_path("stats-dpdk"), 0), 0);
+	CU_ASSERT_EQUAL(stats->starts, 2);
+	CU_ASSERT_EQUAL(stats->lane_rx, 7);
+	CU_ASSERT_EQUAL(stats->lane_tx, 7);
+	stats_unmap(stats);
+}
+
+static void flush_covers_what_xdp_has(void)
+{
+	json_t *reply = run_control("{\"op\":\"flush\"}\n");
+
+	CU_ASSERT_TRUE(json_is_true(json_object_get(reply, "ok")));
+	json_decref(reply);
+	CU_ASSERT_FALSE(is_published("b.test."));
+}
+
+static void says_nothing_unless_something_is_wrong(void)
+{
+	struct stat st;
+
+	CU_ASSERT_EQUAL(stat(run_path("stderr"), &st), 0);
+	CU_ASSERT_EQUAL(st.st_size, 0);
+}
+
+static void sigterm_stops_the_heart(void)
+{
+	int status;
+
+	lane_ask("silent.test."); /* nobody answers: not waited for longer than 1 s */
+	run_sleep_ms(50);
+	kill(run_pid(), SIGTERM);
+	status = run_wait_exit(run_pid());
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CU_ASSERT_EQUAL(settings->heartbeat_ns, 0);
+}
+
+static const struct check_case cases[] = {
+	{ "set up", set_up },
+	{ "heart beats while idle", heart_beats_while_idle },
+	{ "idle costs nothing", idle_costs_nothing },
+	{ "answers on the lane", answers_on_the_lane },
+	{ "asks the upstream and publishes", asks_the_upstream_and_publishes },
+	{ "a killed worker comes back and remembers",
+	  a_killed_worker_comes_back_and_remembers },
+	{ "flush covers what XDP has", flush_covers_what_xdp_has },
+	{ "says nothing unless something is wrong",
+	  says_nothing_unless_something_is_wrong },
+	{ "SIGTERM stops the heart", sigterm_stops_the_heart },
+};
+
+static void remove_pins(void)
+{
+	static const char *const names[] = { "settings", "cache", "cache_small",
+					     "cache_large", "cache_names" };
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", pins, names[i]);
+		unlink(path);
+	}
+	rmdir(pins);
+}
+
+int main(void)
+{
+	int r;
+
+	if (geteuid() != 0)
+		return check_skip("needs root: BPF maps, a network namespace, AF_XDP");
+	if (!make_lane())
+		return check_skip("no veth pair in a network namespace of our own");
+	snprintf(instance, sizeof(instance), "test%d", getpid());
+	if (!make_maps()) {
+		printf("%s: %s\n", pins, strerror(errno));
+		remove_pins();
+		return check_skip("no BPF maps pinned under /sys/fs/bpf");
+	}
+	r = run_begin(true) ? check_main("worker_lane", cases, ARRAY_LEN(cases)) : 1;
+	r = run_end(r);
+	remove_pins();
+	return r;
+}
