@@ -15,14 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/check.h"
 
 #define MAP_BYTES_DEFAULT ((size_t)16 << 30)
 
-/* Environments open in this process. */
+/* Environments open in this process; what a child of fork() inherits is not for it. */
 struct slot {
 	struct env env;
+	pid_t pid;
 	dev_t dev;
 	ino_t ino;
 	unsigned users;
@@ -159,7 +161,7 @@ static int open_env(struct env *env, const char *dir, size_t map_bytes)
 static struct slot *find_slot(const struct stat *st)
 {
 	for (struct slot *s = slots; s; s = s->next)
-		if (s->dev == st->st_dev && s->ino == st->st_ino)
+		if (s->dev == st->st_dev && s->ino == st->st_ino && s->pid == getpid())
 			return s;
 	return NULL;
 }
@@ -186,6 +188,7 @@ static int acquire_locked(struct env **ret_env, const char *dir, const struct st
 		free(slot);
 		return r;
 	}
+	slot->pid = getpid();
 	slot->dev = st->st_dev;
 	slot->ino = st->st_ino;
 	slot->users = 1;

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dns/name.h"
@@ -549,6 +551,91 @@ static void random_damage(void)
 	CU_ASSERT_TRUE(refused >= 35);
 }
 
+/* ---- a writer that is killed ---- */
+
+#define NAMES 100
+
+/* Raise the TTL of every name by one, commit, again, for ever. */
+static void write_for_ever(void)
+{
+	struct store *store;
+	struct store_write *write;
+	struct rrset set = { .type = TYPE_A };
+	uint32_t ttl_s = 0;
+	char name[16];
+
+	if (store_open(&store, dir, STORE_READ_WRITE, 1 << 26))
+		_exit(1);
+	for (;;) {
+		if (store_write_begin(store, &write))
+			_exit(1);
+		if (store_get(store_write_reader(write), 1, wire("n0"), TYPE_A, &set))
+			ttl_s = set.ttl_s;
+		set = (struct rrset){ TYPE_A, ttl_s + 1, 0, NULL, 0 };
+		for (unsigned i = 0; i < NAMES; i++) {
+			snprintf(name, sizeof(name), "n%u", i);
+			if (store_put(write, 1, wire(name), &set))
+				_exit(1);
+		}
+		if (store_write_commit(write))
+			_exit(1);
+	}
+}
+
+/* The TTL that all names have; 0 = none is there yet, UINT32_MAX = they differ. */
+static uint32_t common_ttl(struct store *store)
+{
+	struct store_read *read;
+	struct rrset set;
+	uint32_t ttl_s = 0;
+	char name[16];
+
+	CU_ASSERT_EQUAL_FATAL(store_read_begin(store, &read), 0);
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		if (!store_get(read, 1, wire(name), TYPE_A, &set))
+			set.ttl_s = 0;
+		if (i > 0 && set.ttl_s != ttl_s)
+			set.ttl_s = UINT32_MAX;
+		ttl_s = set.ttl_s;
+	}
+	store_read_end(read);
+	return ttl_s;
+}
+
+/* Whenever it dies, readers see whole commits that only go forward. */
+static void killed_writer(void)
+{
+	struct store *store = NULL;
+	uint32_t last = 0;
+
+	make_dir();
+	CU_ASSERT_EQUAL_FATAL(store_open(&store, dir, STORE_READ_WRITE, 1 << 26), 0);
+	store_close(store);
+	CU_ASSERT_EQUAL_FATAL(store_open(&store, dir, STORE_READ_ONLY, 1 << 26), 0);
+	for (unsigned kills = 0; kills < 20; kills++) {
+		uint32_t target = last + 10 + kills;
+		pid_t writer;
+		int status = 0;
+
+		writer = fork();
+		if (writer == 0)
+			write_for_ever();
+		CU_ASSERT_TRUE_FATAL(writer > 0);
+		while (last < target && waitpid(writer, &status, WNOHANG) == 0) {
+			uint32_t now = common_ttl(store);
+
+			CU_ASSERT_TRUE_FATAL(now >= last && now != UINT32_MAX);
+			last = now;
+		}
+		kill(writer, SIGKILL);
+		waitpid(writer, &status, 0);
+		CU_ASSERT_TRUE(WIFSIGNALED(status));
+	}
+	store_close(store);
+	drop_dir();
+}
+
 static void directories(void)
 {
 	struct store *store = NULL;
@@ -585,6 +672,7 @@ static const struct check_case cases[] = {
 	{ "RDATA walk is bounded", rdata_walk_is_bounded },
 	{ "damaged files", damaged_files },
 	{ "random damage", random_damage },
+	{ "killed writer", killed_writer },
 	{ "directories", directories },
 };
 
