@@ -37,8 +37,10 @@ TABLE_INLINE void table_read_barrier(void)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 #elif defined(__TARGET_ARCH_arm64)
 	__u64 fence = 0;
+	__u64 before = __sync_fetch_and_add(&fence, 1);
 
-	(void)__sync_fetch_and_add(&fence, 1);
+	/* used: clang 14 makes an add without a fetch, and so without order, otherwise */
+	__asm__ volatile("" : : "r"(before));
 #endif
 	__asm__ volatile("" ::: "memory");
 }
