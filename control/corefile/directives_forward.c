@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * directives_forward.c - directives that ask upstreams: forward (and proxy), fanout.
+ * directives_forward.c - forward (and proxy), and what all directives that ask upstreams
+ * have in common.
  */
 #include <string.h>
-#include "corefile/directive.h"
+#include "corefile/asking.h"
 
-/* Most upstreams of one directive, as CoreDNS and fanout have it. */
-#define FORWARD_UPSTREAMS 15
-#define FANOUT_UPSTREAMS  100
+#define FORWARD_UPSTREAMS 15 /* as CoreDNS has it */
 
-struct asking {
-	struct plan_forward *forward;
-	struct config_step *step;
-	unsigned left_out; /* upstreams of a kind that is not built yet */
-};
-
-static void no_check(struct compile *c, const struct statement *s)
+void asking_unchecked(struct compile *c, const struct statement *s)
 {
 	(void)c;
 	(void)s;
@@ -118,8 +111,7 @@ static void take_upstream(struct compile *c, const struct token *word)
 	}
 }
 
-/* FROM TO...; @limit upstreams at the most. */
-static void asking_begin(struct compile *c, const struct statement *s, unsigned limit)
+void asking_begin(struct compile *c, const struct statement *s, unsigned limit)
 {
 	struct asking *asking = arena_take(c->arena, sizeof(*asking));
 	struct plan_forward *forward = arena_take(c->arena, sizeof(*forward));
@@ -142,7 +134,7 @@ static void asking_begin(struct compile *c, const struct statement *s, unsigned 
 			      forward->upstream_count + asking->left_out, limit);
 }
 
-static void asking_end(struct compile *c, const struct statement *s)
+void asking_end(struct compile *c, const struct statement *s)
 {
 	struct asking *asking = c->state;
 
@@ -153,7 +145,7 @@ static void asking_end(struct compile *c, const struct statement *s)
 			      s->words[0].text);
 }
 
-static void asking_except(struct compile *c, const struct statement *s)
+void asking_except(struct compile *c, const struct statement *s)
 {
 	struct asking *asking = c->state;
 	struct plan_names names = compile_zones(c, s, 1);
@@ -172,7 +164,7 @@ static void check_duration(struct compile *c, const struct statement *s)
 	compile_duration(c, s, 1, 0, DURATION_MAX, &ms);
 }
 
-static void check_number(struct compile *c, const struct statement *s)
+void asking_number(struct compile *c, const struct statement *s)
 {
 	uint32_t number;
 
@@ -335,194 +327,23 @@ const struct option forward_options[] = {
 	{ "max_age", "DURATION", "when a connection is closed", 1, 1, true,
 	  check_duration },
 	{ "max_idle_conns", "NUMBER", "idle connections kept", 1, 1, true,
-	  check_number },
-	{ "max_connect_attempts", "NUMBER", "tries in all", 1, 1, true, check_number },
+	  asking_number },
+	{ "max_connect_attempts", "NUMBER", "tries in all", 1, 1, true, asking_number },
 	{ "tls", "[CERT KEY [CA]]", "credentials for tls:// upstreams", 0, 3, true,
-	  no_check },
+	  asking_unchecked },
 	{ "tls_servername", "NAME", "name to verify of tls:// upstreams", 1, 1, true,
-	  no_check },
+	  asking_unchecked },
 	{ "failfast_all_unhealthy_upstreams", "", "SERVFAIL at once when all are down",
-	  0, 0, true, no_check },
+	  0, 0, true, asking_unchecked },
 	{ "next", "RCODES...", "on these ask the forward that follows", 1, ANY_NUMBER,
 	  true, check_rcodes },
 	{ "next_on_nodata", "", "on NODATA ask the forward that follows", 0, 0, true,
-	  no_check },
+	  asking_unchecked },
 	{ "failover", "RCODES...", "on these ask another upstream", 1, ANY_NUMBER, true,
 	  check_rcodes },
 	{ "source_address", "ADDRESS", "to ask from", 1, 1, true, check_addresses },
 	{ "resolver", "ADDRESS...", "to look upstreams' names up", 1, ANY_NUMBER, true,
 	  check_addresses },
 	{ "doh_method", "GET|POST", "of https:// upstreams", 1, 1, true, check_method },
-	{ 0 },
-};
-
-/* ---- fanout ---- */
-
-/*
- * fanout FROM TO...; the first generation (seed 000) had no FROM, so an address in its
- * place means the root.
- */
-void fanout_begin(struct compile *c, const struct statement *s)
-{
-	struct asking *asking;
-	struct plan_address first;
-
-	if (value_address_port(s->words[1].text, 53, &first) ||
-	    !strncmp(s->words[1].text, "tls://", 6)) {
-		static struct token root = { .text = "." };
-		struct statement whole = { .braces = s->braces };
-
-		for (unsigned i = 0; i < s->count; i++) {
-			*ARENA_PUSH(c->arena, whole.words, whole.count) = s->words[i];
-			if (i == 0)
-				*ARENA_PUSH(c->arena, whole.words, whole.count) = root;
-		}
-		asking_begin(c, &whole, FANOUT_UPSTREAMS);
-	} else if (s->count < 3) {
-		compile_error(
-			c, &s->words[0],
-			"fanout: found no upstream, expected fanout [FROM] TO...");
-		asking_begin(c, s, FANOUT_UPSTREAMS);
-	} else {
-		asking_begin(c, s, FANOUT_UPSTREAMS);
-	}
-	asking = c->state;
-	asking->forward->policy = POLICY_PARALLEL;
-	asking->forward->attempts = 3;
-	asking->forward->try_timeout_ms = 2000;
-	asking->forward->timeout_ms = 30000;
-}
-
-void fanout_end(struct compile *c, const struct statement *s)
-{
-	struct plan_forward *forward = ((struct asking *)c->state)->forward;
-
-	asking_end(c, s);
-	if (forward->workers >= forward->upstream_count)
-		forward->workers = 0;
-	for (unsigned i = 0; forward->force_tcp && i < forward->upstream_count; i++)
-		forward->upstreams[i].proto = PLAN_TCP;
-}
-
-static void fanout_network(struct compile *c, const struct statement *s)
-{
-	static const char *const networks[] = { "udp", "tcp", "tcp-tls" };
-	struct asking *asking = c->state;
-	int network = compile_word(c, s, 1, networks, 3);
-
-	asking->forward->force_tcp = network == 1;
-	if (network == 2) /* plain instead would tell the wire what was to be hidden */
-		compile_error(
-			c, &s->words[1],
-			"fanout: network 'tcp-tls' is not built yet, expected udp "
-			"or tcp");
-}
-
-static void fanout_workers(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-
-	compile_number(c, s, 1, 2, 32, &asking->forward->workers);
-}
-
-static void fanout_policy(struct compile *c, const struct statement *s)
-{
-	static const char *const policies[] = { "sequential", "weighted-random" };
-
-	if (compile_word(c, s, 1, policies, 2) == 1)
-		compile_warn(c, &s->words[1],
-			     "fanout: policy 'weighted-random' is not active yet: "
-			     "upstreams are asked in their order");
-}
-
-static void fanout_weights(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-	unsigned count = asking->forward->upstream_count + asking->left_out;
-	uint32_t weight;
-
-	for (unsigned i = 1; i < s->count; i++)
-		compile_number(c, s, i, 1, 100, &weight);
-	if (s->count - 1 != count)
-		compile_error(c, &s->words[0],
-			      "fanout: %s: found %u weights, expected %u: one for each "
-			      "upstream",
-			      s->words[0].text, s->count - 1, count);
-}
-
-/* Names, one a line; an empty line is nothing. */
-static void fanout_except_file(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-	char *text, *save = NULL;
-	size_t len;
-	int r = syntax_file(c->arena, s->words[1].text, &text, &len);
-
-	if (r < 0) {
-		compile_error(c, &s->words[1],
-			      "fanout: except-file: cannot read '%s': %s",
-			      s->words[1].text, strerror(-r));
-		return;
-	}
-	c->config->digest = syntax_digest(c->config->digest, text);
-	for (char *word = strtok_r(text, " \t\r\n", &save); word;
-	     word = strtok_r(NULL, " \t\r\n", &save))
-		if (!value_zones(word, c->arena, &asking->forward->except))
-			compile_error(c, &s->words[1],
-				      "fanout: except-file: found '%s' in it, expected "
-				      "domain names",
-				      word);
-}
-
-static void fanout_attempts(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-
-	compile_number(c, s, 1, 0, 1000, &asking->forward->attempts);
-}
-
-static void fanout_timeout(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-
-	compile_duration(c, s, 1, 1, DURATION_MAX, &asking->forward->timeout_ms);
-}
-
-static void fanout_race(struct compile *c, const struct statement *s)
-{
-	struct asking *asking = c->state;
-
-	(void)s;
-	asking->forward->race = true;
-}
-
-const struct option fanout_options[] = {
-	{ "network", "udp|tcp|tcp-tls", "how upstreams are asked; default udp", 1, 1,
-	  false, fanout_network },
-	{ "worker-count", "NUMBER",
-	  "upstreams asked at once, 2 to 32; default all of them", 1, 1, false,
-	  fanout_workers },
-	{ "except", "NAMES...", "names at and below these are not asked for", 1,
-	  ANY_NUMBER, false, asking_except },
-	{ "except-file", "FILE", "the same, from a file", 1, 1, false,
-	  fanout_except_file },
-	{ "attempt-count", "NUMBER",
-	  "tries per upstream; default 3, 0 = until the timeout", 1, 1, false,
-	  fanout_attempts },
-	{ "timeout", "DURATION", "of the whole query; default 30s", 1, 1, false,
-	  fanout_timeout },
-	{ "race", "", "the first response counts, whatever its rcode", 0, 0, false,
-	  fanout_race },
-	{ "policy", "sequential|weighted-random",
-	  "the order upstreams are asked in; default sequential", 1, 1, false,
-	  fanout_policy },
-	{ "weighted-random-server-count", "NUMBER", "upstreams asked per query", 1, 1,
-	  true, check_number },
-	{ "weighted-random-load-factor", "WEIGHT...", "1 to 100 for each upstream", 1,
-	  ANY_NUMBER, true, fanout_weights },
-	{ "tls", "[CA | CERT KEY [CA]]", "credentials for tls:// upstreams", 0, 3, true,
-	  no_check },
-	{ "tls-server", "NAME", "name to verify of tls:// upstreams", 1, 1, true,
-	  no_check },
 	{ 0 },
 };

@@ -5,15 +5,12 @@
  *   units      one for each server block and port: the blocks of the plan
  *   sockets    one for each address, port and tenant, with the units that answer there
  *   views      one for each set of units
- *
- * Failure is remembered (struct build) and checked at the end, so that the plan under
- * construction is always one that plan_free() takes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "corefile/config.h"
+#include "corefile/build.h"
 #include "dns/name.h"
 #include "lane53/abi.h"
 #include "lane53/wire.h"
@@ -21,62 +18,36 @@
 #define TCP_IDLE_MS     10000 /* as CoreDNS */
 #define TCP_CONNECTIONS 1000  /* 1,000 of 64 KiB at the worst */
 
-struct unit {
-	unsigned block; /* of the config */
-	uint16_t port;
-};
-
-struct socket_at {
-	struct plan_address local;
-	uint32_t tenant;
-	const char *scope; /* the tenant's text, NULL = default */
-	unsigned *units;   /* ascending */
-	unsigned unit_count;
-};
-
-struct build {
-	const struct config *config;
-	const struct plan_inputs *in;
-	struct plan *plan;
-	struct plan_origins origins;
-	struct unit *units;
-	unsigned unit_count;
-	struct socket_at *sockets;
-	unsigned socket_count;
-	int error; /* the first */
-};
-
-static void fail(struct build *b, int error)
+void build_fail(struct build *b, int error)
 {
 	if (!b->error)
 		b->error = error;
 }
 
-static void *take(struct build *b, size_t count, size_t size)
+void *build_take(struct build *b, size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size);
 
 	if (!p)
-		fail(b, -ENOMEM);
+		build_fail(b, -ENOMEM);
 	return p;
 }
 
-static char *copy_text(struct build *b, const char *text)
+char *build_text(struct build *b, const char *text)
 {
 	char *copy = strdup(text);
 
 	if (!copy)
-		fail(b, -ENOMEM);
+		build_fail(b, -ENOMEM);
 	return copy;
 }
 
-/* @at with room for one element more, zeroed; NULL, and @at as it was, on failure. */
-static void *grow(struct build *b, void **at, unsigned *count, size_t size)
+void *build_grow(struct build *b, void **at, unsigned *count, size_t size)
 {
 	char *grown = realloc(*at, (*count + 1u) * size);
 
 	if (!grown) {
-		fail(b, -ENOMEM);
+		build_fail(b, -ENOMEM);
 		return NULL;
 	}
 	*at = grown;
@@ -84,24 +55,22 @@ static void *grow(struct build *b, void **at, unsigned *count, size_t size)
 	return grown + (*count)++ * size;
 }
 
-#define GROW(b, at, count) grow((b), (void **)&(at), &(count), sizeof(*(at)))
-
-static uint32_t draw(struct build *b, const char *kind, const char *text)
+uint32_t build_id(struct build *b, const char *kind, const char *text)
 {
 	uint32_t id = 0;
 	int r = b->in->id(b->in->context, kind, text, &id);
 
 	if (r < 0)
-		fail(b, r);
+		build_fail(b, r);
 	return id;
 }
 
-static void copy_names(struct build *b, struct plan_names *out,
-		       const struct plan_names *names)
+void build_names(struct build *b, struct plan_names *out,
+		 const struct plan_names *names)
 {
 	if (names->count == 0)
 		return;
-	out->at = take(b, names->count, sizeof(*out->at));
+	out->at = build_take(b, names->count, sizeof(*out->at));
 	if (!out->at)
 		return;
 	memcpy(out->at, names->at, names->count * sizeof(*out->at));
@@ -292,10 +261,10 @@ static void make_view(struct build *b, unsigned socket, bool only)
 		return;
 	name_view(b, socket, only, name, sizeof(name));
 	snprintf(manual, sizeof(manual), "manual %s", name);
-	view->name = copy_text(b, name);
-	view->id = draw(b, "view", name);
-	view->manual = draw(b, "source", manual);
-	view->blocks = take(b, at->unit_count, sizeof(*view->blocks));
+	view->name = build_text(b, name);
+	view->id = build_id(b, "view", name);
+	view->manual = build_id(b, "source", manual);
+	view->blocks = build_take(b, at->unit_count, sizeof(*view->blocks));
 	if (!view->blocks)
 		return;
 	memcpy(view->blocks, at->units, at->unit_count * sizeof(*view->blocks));
@@ -305,7 +274,7 @@ static void make_view(struct build *b, unsigned socket, bool only)
 static void make_views(struct build *b)
 {
 	struct plan *plan = b->plan;
-	unsigned *view_of = take(b, b->socket_count, sizeof(*view_of));
+	unsigned *view_of = build_take(b, b->socket_count, sizeof(*view_of));
 	unsigned count = 0;
 
 	for (unsigned i = 0; view_of && i < b->socket_count; i++) {
@@ -329,173 +298,6 @@ static void make_views(struct build *b)
 	free(view_of);
 }
 
-/* ---- steps ---- */
-
-static struct plan_forward *copy_forward(struct build *b,
-					 const struct plan_forward *forward)
-{
-	struct plan_forward *copy = take(b, 1, sizeof(*copy));
-
-	if (!copy)
-		return NULL;
-	*copy = *forward;
-	copy->except = (struct plan_names){ 0 };
-	copy_names(b, &copy->except, &forward->except);
-	copy->upstreams = take(b, forward->upstream_count, sizeof(*copy->upstreams));
-	if (copy->upstreams)
-		memcpy(copy->upstreams, forward->upstreams,
-		       forward->upstream_count * sizeof(*copy->upstreams));
-	else
-		copy->upstream_count = 0;
-	return copy;
-}
-
-static struct plan_step *add_step(struct build *b, struct plan_block *out,
-				  const struct config_step *step)
-{
-	struct plan_step *copy = GROW(b, out->steps, out->step_count);
-
-	if (!copy)
-		return NULL;
-	copy->kind = step->kind;
-	copy->fallthrough.on = step->fallthrough.on;
-	copy_names(b, &copy->fallthrough.zones, &step->fallthrough.zones);
-	return copy;
-}
-
-static void add_zone(struct build *b, struct plan_block *out,
-		     const struct config_step *step, const char *path,
-		     const struct plan_name *origin)
-{
-	struct plan_names one = { (struct plan_name *)origin, 1 };
-	struct plan_step *copy;
-	char id[NAME_TEXT_ROOM + 4096 + 8];
-
-	/* the same zone twice: the first counts */
-	for (unsigned i = 0; i < out->step_count; i++)
-		if (out->steps[i].kind == STEP_ZONE && out->steps[i].zones.count &&
-		    out->steps[i].zones.at[0].len == origin->len &&
-		    !memcmp(out->steps[i].zones.at[0].wire, origin->wire, origin->len))
-			return;
-	copy = add_step(b, out, step);
-	if (!copy)
-		return;
-	config_zone_id(id, sizeof(id), path, origin->wire);
-	copy->source = draw(b, "source", id);
-	copy_names(b, &copy->zones, &one);
-}
-
-/* A zone file's zones, or those that an `auto` has found. */
-static void add_zones(struct build *b, struct plan_block *out,
-		      const struct config_step *step)
-{
-	const struct config_source *source = &b->config->sources[step->source];
-
-	for (unsigned i = 0;
-	     source->kind == SOURCE_ZONE_FILE && i < source->zones.count; i++)
-		add_zone(b, out, step, source->path, &source->zones.at[i]);
-	for (unsigned i = 0; source->kind == SOURCE_AUTO && i < b->in->found_count;
-	     i++) {
-		const struct config_found *found = &b->in->found[i];
-
-		if (found->source == (unsigned)step->source &&
-		    plan_names_cover(&source->zones, found->origin.wire,
-				     found->origin.len))
-			add_zone(b, out, step, found->path, &found->origin);
-	}
-}
-
-/* Of the zones from @first on, the longest first: a zone comes before its parent. */
-static void sort_zones(struct plan_block *out, unsigned first)
-{
-	for (unsigned i = first + 1; i < out->step_count; i++) {
-		struct plan_step step = out->steps[i];
-		unsigned j = i;
-
-		for (; j > first &&
-		       out->steps[j - 1].zones.at[0].len < step.zones.at[0].len;
-		     j--)
-			out->steps[j] = out->steps[j - 1];
-		out->steps[j] = step;
-	}
-}
-
-/* Zone steps: those of `file` before those of `auto`, as in CoreDNS. */
-static void add_zone_steps(struct build *b, struct plan_block *out,
-			   const struct config_block *block)
-{
-	static const enum config_source_kind order[] = { SOURCE_ZONE_FILE,
-							 SOURCE_AUTO };
-
-	for (unsigned k = 0; k < 2; k++) {
-		unsigned first = out->step_count;
-
-		for (unsigned i = 0; i < block->step_count; i++) {
-			const struct config_step *step = &block->steps[i];
-
-			if (step->kind == STEP_ZONE &&
-			    b->config->sources[step->source].kind == order[k])
-				add_zones(b, out, step);
-		}
-		if (!b->error)
-			sort_zones(out, first);
-	}
-}
-
-static void add_texts(struct build *b, struct plan_step *out,
-		      const struct config_step *step, const struct plan_block *block)
-{
-	unsigned count = step->kind == STEP_LOOP ? 1 : step->text_count;
-	char zone[NAME_TEXT_ROOM], probe[NAME_TEXT_ROOM + 64];
-
-	out->texts = take(b, count, sizeof(*out->texts));
-	if (!out->texts)
-		return;
-	out->text_count = count;
-	if (step->kind == STEP_LOOP) {
-		(void)name_to_text(zone, block->zones[0].name.wire);
-		snprintf(probe, sizeof(probe), "%s.%s", b->in->loop_token,
-			 strcmp(zone, ".") ? zone : "");
-		out->texts[0] = copy_text(b, probe);
-		return;
-	}
-	for (unsigned i = 0; i < count; i++)
-		out->texts[i] = copy_text(b, step->texts[i]);
-}
-
-static void make_steps(struct build *b, struct plan_block *out,
-		       const struct config_block *block)
-{
-	bool zones_done = false;
-
-	for (unsigned i = 0; i < block->step_count && !b->error; i++) {
-		const struct config_step *step = &block->steps[i];
-		struct plan_step *copy;
-
-		if (step->kind == STEP_ZONE) {
-			if (!zones_done)
-				add_zone_steps(b, out, block);
-			zones_done = true;
-			continue;
-		}
-		if (step->kind == STEP_LOOP && !(block->loop && b->in->loop_token))
-			continue;
-		copy = add_step(b, out, step);
-		if (!copy)
-			return;
-		copy_names(b, &copy->zones, &step->zones);
-		if (step->kind == STEP_HOSTS)
-			copy->source =
-				draw(b, "source", b->config->sources[step->source].id);
-		if (step->kind == STEP_FORWARD) {
-			copy->forward = copy_forward(b, step->forward);
-			out->recursion = true;
-		}
-		if (step->kind == STEP_CHAOS || step->kind == STEP_LOOP)
-			add_texts(b, copy, step, out);
-	}
-}
-
 /* ---- blocks ---- */
 
 static void name_server(struct build *b, unsigned unit, const uint8_t addr[16])
@@ -507,7 +309,7 @@ static void name_server(struct build *b, unsigned unit, const uint8_t addr[16])
 		return;
 	format_address(address, sizeof(address), addr, b->units[unit].port);
 	snprintf(text, sizeof(text), "dns://%s", address);
-	out->server = copy_text(b, text);
+	out->server = build_text(b, text);
 }
 
 static void make_zones(struct build *b, unsigned unit, struct plan_block *out,
@@ -528,7 +330,7 @@ static void make_zones(struct build *b, unsigned unit, struct plan_block *out,
 			zone->name = key->zones.at[j];
 			(void)name_to_text(text, zone->name.wire);
 			snprintf(label, sizeof(label), "%s %s", out->server, text);
-			id = draw(b, "label", label);
+			id = build_id(b, "label", label);
 			zone->label = id < LANE53_LABEL_MAX ? (uint16_t)id : 0;
 		}
 	}
@@ -544,23 +346,23 @@ static void make_block(struct build *b, unsigned unit)
 	each_address(b, unit, name_server, true);
 	snprintf(fallback, sizeof(fallback), "dns://:%u", b->units[unit].port);
 	if (!out->server)
-		out->server = copy_text(b, fallback);
+		out->server = build_text(b, fallback);
 	if (b->error)
 		return;
 	make_zones(b, unit, out, block);
 	out->cache = block->cache;
 	out->cache.zones = out->cache.disable_success_zones =
 		out->cache.disable_denial_zones = (struct plan_names){ 0 };
-	copy_names(b, &out->cache.zones, &block->cache.zones);
-	copy_names(b, &out->cache.disable_success_zones,
-		   &block->cache.disable_success_zones);
-	copy_names(b, &out->cache.disable_denial_zones,
-		   &block->cache.disable_denial_zones);
+	build_names(b, &out->cache.zones, &block->cache.zones);
+	build_names(b, &out->cache.disable_success_zones,
+		    &block->cache.disable_success_zones);
+	build_names(b, &out->cache.disable_denial_zones,
+		    &block->cache.disable_denial_zones);
 	for (unsigned i = 0; i < block->log_count; i++)
 		out->log |= block->logs[i].classes;
 	out->errors = block->errors;
 	if (!b->error)
-		make_steps(b, out, block);
+		build_steps(b, out, block);
 }
 
 static void make_plan(struct build *b)
@@ -570,12 +372,13 @@ static void make_plan(struct build *b)
 	for (unsigned i = 0; i < b->config->xdp_count && !b->error; i++)
 		if (b->config->xdp[i].tenant)
 			b->origins.tenants[i] =
-				draw(b, "tenant", b->config->xdp[i].tenant);
+				build_id(b, "tenant", b->config->xdp[i].tenant);
 	make_units(b);
 	if (b->error)
 		return;
-	plan->blocks = take(b, b->unit_count, sizeof(*plan->blocks));
-	b->origins.block_of = take(b, b->unit_count, sizeof(*b->origins.block_of));
+	plan->blocks = build_take(b, b->unit_count, sizeof(*plan->blocks));
+	b->origins.block_of =
+		build_take(b, b->unit_count, sizeof(*b->origins.block_of));
 	if (b->error)
 		return;
 	plan->block_count = b->unit_count;
@@ -584,7 +387,7 @@ static void make_plan(struct build *b)
 		each_address(b, i, add_socket, false);
 	}
 	if (!b->error && b->socket_count == 0)
-		fail(b, -EADDRNOTAVAIL);
+		build_fail(b, -EADDRNOTAVAIL);
 	if (!b->error)
 		make_views(b);
 }
@@ -594,8 +397,9 @@ int plan_build(struct plan **ret_plan, struct plan_origins *ret_origins,
 {
 	struct build b = { .config = config, .in = inputs };
 
-	b.plan = take(&b, 1, sizeof(*b.plan));
-	b.origins.tenants = take(&b, config->xdp_count, sizeof(*b.origins.tenants));
+	b.plan = build_take(&b, 1, sizeof(*b.plan));
+	b.origins.tenants =
+		build_take(&b, config->xdp_count, sizeof(*b.origins.tenants));
 	if (!b.error) {
 		b.plan->generation = inputs->generation;
 		b.plan->publish = inputs->publish;

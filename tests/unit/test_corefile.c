@@ -128,6 +128,8 @@ static const struct {
 	{ "10.0.0.0/8 {\n}\n10.in-addr.arpa {\n}",
 	  "F:3: zone 10.in-addr.arpa.:53 is served already, by the server block at "
 	  "F:1" },
+	{ ". {\nbind lo\n}\n. {\nwhoami\n}",
+	  "F:4: zone .:53 is served already, by the server block at F:1" },
 	{ ". {\nbind lo\n}\n. {\nbind lo 127.0.0.1\n}",
 	  "F:4: zone .:53 is served already, by the server block at F:1" },
 	/* snippets and imports */
