@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "daemon/daemon.h"
+#include "daemon/gather.h"
 #include "daemon/http.h"
+#include "daemon/metrics.h"
 
 struct web {
 	struct daemon *d;
@@ -61,6 +63,15 @@ static void show_ready_always(void *context, struct http_reply *reply)
 	show_ready(context, reply, true);
 }
 
+static void show_metrics(void *context, struct http_reply *reply)
+{
+	struct web *web = context;
+
+	reply->type = METRICS_CONTENT_TYPE;
+	if (gather_metrics(web->d, &reply->text, &reply->len) < 0)
+		say(reply, 500, "out of memory");
+}
+
 int web_open(struct web **ret, struct daemon *d)
 {
 	struct web *web = calloc(1, sizeof(*web));
@@ -99,6 +110,8 @@ static struct http_route route_of(struct web *web, const struct config_http *wan
 			wanted->continuously ? show_ready_always : show_ready_once;
 		break;
 	case CONFIG_METRICS:
+		route.path = "/metrics";
+		route.handler = show_metrics;
 		break;
 	}
 	return route;
@@ -106,26 +119,25 @@ static struct http_route route_of(struct web *web, const struct config_http *wan
 
 void web_apply(struct daemon *d)
 {
-	unsigned count = 0, room = d->config->http_count + 1;
-	struct http_route *routes = calloc(room, sizeof(*routes));
-	struct problem *problems = calloc(room, sizeof(*problems));
+	unsigned count = d->config->http_count;
+	struct http_route *routes = calloc(count + 1, sizeof(*routes));
+	struct problem *problems = calloc(count + 1, sizeof(*problems));
 
 	degraded_begin(&d->degraded, "http/");
-	for (unsigned i = 0; routes && problems && i < d->config->http_count; i++)
-		if (d->config->http[i].kind != CONFIG_METRICS)
-			routes[count++] = route_of(d->web, &d->config->http[i]);
+	for (unsigned i = 0; routes && problems && i < count; i++)
+		routes[i] = route_of(d->web, &d->config->http[i]);
 	if (routes && problems)
 		(void)http_set(d->web->http, routes, count, problems);
-	for (unsigned i = 0, n = 0; problems && i < d->config->http_count; i++) {
+	for (unsigned i = 0; routes && problems && i < count; i++) {
 		const struct config_http *wanted = &d->config->http[i];
 		char key[128];
 
-		if (wanted->kind == CONFIG_METRICS || !problems[n++].text[0])
+		if (!problems[i].text[0])
 			continue;
 		snprintf(key, sizeof(key), "http/%d/%.100s", wanted->kind,
 			 wanted->text);
 		degraded_set(&d->degraded, key, "%s:%u: %s", wanted->place.file,
-			     wanted->place.line, problems[n - 1].text);
+			     wanted->place.line, problems[i].text);
 	}
 	degraded_end(&d->degraded, "http/");
 	free(routes);

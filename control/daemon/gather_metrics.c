@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gather_metrics.c - everything /metrics tells, from where it is counted. */
+#include "gather.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "daemon/commit.h"
+#include "daemon/daemon.h"
+#include "daemon/metrics.h"
+#include "dns/name.h"
+#include "plan/plan.h"
+#include "worker/stats.h"
+#include "xdp/xdp.h"
+
+/* ---- labels: one row per zone of a block, as the plan numbers them ---- */
+
+struct labels {
+	struct metrics_label *at;
+	char (*zones)[NAME_TEXT_ROOM];
+	struct xdp_series (*series)[XDP_SERIES_PER_LABEL];
+	unsigned count;
+};
+
+static void labels_deinit(struct labels *labels)
+{
+	free(labels->at);
+	free(labels->zones);
+	free(labels->series);
+}
+
+static bool labels_has(const struct labels *labels, uint16_t number)
+{
+	for (unsigned i = 0; i < labels->count; i++)
+		if (labels->at[i].number == number)
+			return true;
+	return false;
+}
+
+static void labels_add(struct labels *labels, struct daemon *d,
+		       const struct plan_block *block, const struct plan_zone *zone)
+{
+	unsigned n = labels->count;
+
+	if (labels_has(labels, zone->label) || n >= LANE53_LABEL_MAX)
+		return;
+	name_to_text(labels->zones[n], zone->name.wire);
+	labels->at[n] = (struct metrics_label){ .number = zone->label,
+						.server = block->server,
+						.zone = labels->zones[n],
+						.view = "" };
+	if (d->xdp && xdp_series(d->xdp, zone->label, labels->series[n]) == 0)
+		labels->at[n].series = labels->series[n];
+	labels->count++;
+}
+
+static bool labels_fill(struct labels *labels, struct daemon *d)
+{
+	const struct plan *plan = commits_plan(d->commits);
+
+	*labels =
+		(struct labels){ calloc(LANE53_LABEL_MAX, sizeof(*labels->at)),
+				 calloc(LANE53_LABEL_MAX, sizeof(*labels->zones)),
+				 calloc(LANE53_LABEL_MAX, sizeof(*labels->series)), 0 };
+	if (!labels->at || !labels->zones || !labels->series)
+		return false;
+	for (unsigned b = 0; plan && b < plan->block_count; b++)
+		for (unsigned z = 0; z < plan->blocks[b].zone_count; z++)
+			labels_add(labels, d, &plan->blocks[b],
+				   &plan->blocks[b].zones[z]);
+	return true;
+}
+
+static uint64_t heartbeat_age_ns(struct daemon *d)
+{
+	struct lane53_settings *settings = d->xdp ? xdp_settings(d->xdp) : NULL;
+	uint64_t beat = settings ? settings->heartbeat_ns : 0;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return beat ? (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - beat
+		    : UINT64_MAX;
+}
+
+static unsigned attached(struct daemon *d)
+{
+	unsigned count = 0, up = 0;
+	const struct xdp_interface *x = d->xdp ? xdp_interfaces(d->xdp, &count) : NULL;
+
+	for (unsigned i = 0; i < count; i++)
+		up += x[i].attached;
+	return up;
+}
+
+static unsigned degraded_count(struct daemon *d)
+{
+	json_t *list = degraded_list(&d->degraded);
+	unsigned count = (unsigned)json_array_size(list);
+
+	json_decref(list);
+	return count;
+}
+
+int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
+{
+	uint64_t outcomes[LANE53_OUTCOME_COUNT];
+	struct metrics_worker workers[WORKER_COUNT];
+	struct metrics_table tables[GATHER_TABLES];
+	char hash[20];
+	struct labels labels;
+	struct metrics m = { .version = LANE53_VERSION,
+			     .started_s = (double)d->started_at,
+			     .workers = workers,
+			     .worker_count = WORKER_COUNT,
+			     .tables = tables,
+			     .config_hash = hash,
+			     .reloads_failed = d->reload.failed };
+	int r = -ENOMEM;
+
+	snprintf(hash, sizeof(hash), "%016llx",
+		 (unsigned long long)(d->config ? d->config->digest : 0));
+	if (!labels_fill(&labels, d))
+		goto out;
+	m.labels = labels.at;
+	m.label_count = labels.count;
+	for (int io = 0; io < WORKER_COUNT; io++) {
+		struct worker_view view;
+
+		supervisor_view(d->supervisor, io, &view);
+		workers[io] =
+			(struct metrics_worker){ worker_io_name(io), gather_map(d, io),
+						 view.state == WORKER_RUNNING,
+						 view.restarts };
+	}
+	m.table_count = gather_tables(d, tables);
+	if (d->xdp && xdp_outcomes(d->xdp, outcomes) == 0)
+		m.outcomes = outcomes;
+	m.interfaces = attached(d);
+	m.heartbeat_age_ns = heartbeat_age_ns(d);
+	m.degraded = degraded_count(d);
+	m.store_commit =
+		commits_plan(d->commits) ? commits_plan(d->commits)->generation : 0;
+	r = metrics_format(ret_text, ret_len, &m);
+	for (int io = 0; io < WORKER_COUNT; io++)
+		stats_unmap((struct worker_stats *)workers[io].stats);
+out:
+	labels_deinit(&labels);
+	return r;
+}
