@@ -1,0 +1,165 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# test_embedded.sh - lane53d -no-xdp, as an ordinary user has it: real processes on
+# loopback and high ports.  Usage: test_embedded.sh LANE53D LANE53CTL
+set -eu
+lane53d=$1 ctl=$2
+command -v dig >/dev/null || { echo "skipped: needs dig"; exit 77; }
+
+dir=$(mktemp -d /tmp/lane53-e2e.XXXXXX)
+port=$((20000 + $$ % 20000)) pid= passed=0
+cleanup() {
+	[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+	for io in socket dpdk; do
+		[ ! -f "$dir/run/default/worker-$io.pid" ] ||
+			kill -9 "$(cat "$dir/run/default/worker-$io.pid")" 2>/dev/null || true
+	done
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+die() {
+	echo "not ok: $*"
+	sed 's/^/  log: /' "$dir/log"
+	exit 1
+}
+# is WHAT GOT EXPECTED
+is() {
+	[ "$2" = "$3" ] || die "$1: got '$2', expected '$3'"
+	passed=$((passed + 1))
+	echo "ok $passed - $1"
+}
+# soon WHAT EXPECTED COMMAND...: within 3 s
+soon() {
+	what=$1 expected=$2 tries=60
+	shift 2
+	while [ "$tries" -gt 0 ] && ! { got=$("$@" 2>&1) && [ "$got" = "$expected" ]; }; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+	is "$what" "$got" "$expected"
+}
+ask() { dig +short +tries=1 +time=3 -p "$port" @127.0.0.1 "$@"; }
+control() { "$ctl" -s "$dir/run/default/control.sock" "$@"; }
+http() { curl -s -m 3 "http://127.0.0.1:$((port + $1))/$2"; }
+logged() { grep -c -- "$1" "$dir/log" || true; }
+worker() { cat "$dir/run/default/worker-socket.pid"; }
+start() {
+	"$lane53d" -no-xdp -conf "$dir/Corefile" -dns.port "$port" -state "$dir/state" \
+		-run "$dir/run" >>"$dir/log" 2>&1 &
+	pid=$!
+	soon "ready${1:+ $1}" "${2:-1}" logged "^lane53d: ready"
+}
+stop() {
+	kill -TERM "$pid"
+	code=0
+	wait "$pid" || code=$?
+	pid=
+	is "SIGTERM ends it well" "$code" 0
+}
+
+cat >"$dir/hosts" <<-END
+	192.0.2.1 one.test
+	2001:db8::1 one.test
+END
+cat >"$dir/db.example.org" <<-END
+	\$ORIGIN example.org.
+	\$TTL 300
+	@ SOA ns hostmaster 1 3600 600 86400 60
+	@ NS ns
+	ns A 192.0.2.53
+	www A 192.0.2.80
+	alias CNAME www
+END
+cat >"$dir/Corefile" <<-END
+	. {
+	    log
+	    errors
+	    health 127.0.0.1:$((port + 1)) {
+	        lameduck 100ms
+	    }
+	    ready 127.0.0.1:$((port + 2))
+	    prometheus 127.0.0.1:$((port + 3))
+	    reload 2s 1s
+	    hosts $dir/hosts {
+	        fallthrough
+	        reload 200ms
+	    }
+	    cache
+	    forward . 127.0.0.1:$((port + 4))
+	}
+	example.org {
+	    file $dir/db.example.org {
+	        reload 200ms
+	    }
+	}
+END
+: >"$dir/log"
+
+start
+is "hosts" "$(ask one.test)" 192.0.2.1
+is "hosts, IPv6" "$(ask one.test AAAA)" 2001:db8::1
+is "reverse" "$(ask -x 192.0.2.1)" one.test.
+is "zone file, alias, TCP" "$(ask alias.example.org +tcp | tr '\n' ' ')" \
+	"www.example.org. 192.0.2.80 "
+is "health" "$(http 1 health)" OK
+is "ready" "$(http 2 ready)" OK
+is "a log line" "$(logged 'INFO.*"AAAA IN one.test. udp .*NOERROR qr,aa,rd')" 1
+is "metrics" "$(http 3 metrics | grep -c 'coredns_dns_requests_total{.*proto="tcp"')" 1
+
+control record set default "new.test. 30 A 192.0.2.9" >/dev/null
+is "a record set by hand" "$(ask new.test)" 192.0.2.9
+control record delete default new.test. >/dev/null
+dig -p "$port" @127.0.0.1 +tries=1 +time=7 new.test >"$dir/gone"
+is "a record deleted, no upstream" "$(grep -c 'status: SERVFAIL' "$dir/gone")" 1
+soon "a failure is logged" 1 logged 'plugin/errors: 2 new.test. A:'
+control record set default "kept.test. 30 A 192.0.2.10" >/dev/null
+
+echo "192.0.2.2 two.test" >>"$dir/hosts"
+soon "a changed hosts file" 192.0.2.2 ask two.test
+sed -i 's/SOA ns hostmaster 1/SOA ns hostmaster 2/; s/\.80/.81/' "$dir/db.example.org"
+soon "a changed zone file" 192.0.2.81 ask www.example.org
+echo "rubbish A 1.2" >>"$dir/db.example.org"
+soon "a broken zone file is degraded" 1 \
+	sh -c "'$ctl' -s '$dir/run/default/control.sock' --json status |
+		grep -c 'db.example.org:8'"
+is "and the last good records stay" "$(ask www.example.org)" 192.0.2.81
+
+cp "$dir/Corefile" "$dir/good"
+sed -i 's/  cache/  cachet/' "$dir/Corefile"
+code=0
+control reload >"$dir/reply" 2>&1 || code=$?
+is "a bad Corefile is refused" "$code $(grep -c "did you mean 'cache'" "$dir/reply")" "1 1"
+is "and the last good one stays" "$(ask one.test)" 192.0.2.1
+sed 's/example.org {/example.org example.net {/' "$dir/good" >"$dir/Corefile"
+kill -USR1 "$pid"
+soon "SIGUSR1 reloads: a new zone is refused no more" 1 \
+	sh -c "dig -p $port @127.0.0.1 x.example.net | grep -c SERVFAIL"
+cp "$dir/good" "$dir/Corefile"
+
+old=$(worker)
+kill -9 "$old"
+soon "a killed worker is started again" 192.0.2.1 ask one.test
+is "its end is logged" "$(logged "pid $old) was killed by signal 9")" 1
+kill -9 "$pid"
+wait "$pid" 2>/dev/null || true
+is "without lane53d the worker answers" "$(ask one.test)" 192.0.2.1
+old=$(worker)
+start "again" 2
+is "the worker was adopted" "$(worker) $(logged "pid $old) adopted")" "$old 1"
+is "records set by hand are kept" "$(ask kept.test)" 192.0.2.10
+
+code=0
+"$lane53d" -no-xdp -conf "$dir/Corefile" -state "$dir/state" -run "$dir/run" \
+	>"$dir/second" 2>&1 || code=$?
+is "a second one is refused" "$code $(grep -c 'runs already' "$dir/second")" "1 1"
+stop
+is "its workers ended with it" "$(ask one.test 2>&1 | grep -c 'refused')" 1
+
+head -c 8192 /dev/urandom >"$dir/state/default/store/data.mdb"
+start "with a corrupt store" 3
+is "hosts after that" "$(ask one.test)" 192.0.2.1
+is "it was set aside" "$(ls -d "$dir"/state/default/store.bad-1 | wc -l)" 1
+stop
+echo "$passed passed"
