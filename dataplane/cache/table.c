@@ -379,8 +379,8 @@ static unsigned walk_to_free(struct walk *walk, const struct table *table,
 	return walk->count;
 }
 
-/* A free slot in reach of @home, made by moving entries if need be, or NO_SLOT. */
-static uint32_t free_slot_find(struct table *table, uint32_t home)
+/* Move entries until a slot in reach of @home is free.  Return: it, or NO_SLOT. */
+static uint32_t free_slot_make(struct table *table, uint32_t home)
 {
 	struct walk walk = { .count = 0 };
 	unsigned at = walk_to_free(&walk, table, home);
@@ -390,6 +390,14 @@ static uint32_t free_slot_find(struct table *table, uint32_t home)
 	for (; walk.parent[at] != at; at = walk.parent[at])
 		entry_move(table, walk.idx[walk.parent[at]], walk.idx[at]);
 	return walk.idx[at];
+}
+
+static uint32_t free_slot_find(struct table *table, uint32_t home)
+{
+	for (uint32_t i = 0; i < LANE53_HOP_RANGE; i++)
+		if (!is_used(slot_at(table, home + i)))
+			return (home + i) & table->mask;
+	return free_slot_make(table, home);
 }
 
 /* ---- publish ---- */
