@@ -90,6 +90,7 @@ lab_up() {
 lab_down() {
 	code=$?
 	trap - EXIT INT TERM
+	set +e # what fails here must not keep the rest
 	[ -z "$LAB_DIR" ] || [ ! -e "$LAB_DIR/Corefile" ] || lab_lane53_stop
 	for pid in $LAB_PIDS; do
 		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
@@ -166,10 +167,22 @@ lab_lane53() {
 	lab_wait 30 grep -q '^lane53d: ready' "$LAB_DIR/lane53d.log"
 }
 
-# Everything of the instance, whatever state it is in.
+lab_is_gone() {
+	! [ -e "$LAB_DIR/run/$LAB_ID" ] && ! [ -e "/sys/fs/bpf/lane53/$LAB_ID" ]
+}
+
+# Everything of the instance, whatever state it is in: a daemon that answers takes it away
+# itself; after a dead one, another adopts what is there to take it away at its end.
 lab_lane53_stop() {
-	lab_in node timeout 20 "$LAB_BUILD/control/lane53d" -teardown -name "$LAB_ID" \
-		-run "$LAB_DIR/run" -state "$LAB_DIR/state" >>"$LAB_DIR/teardown.log" 2>&1
+	if lab_ctl detach >>"$LAB_DIR/teardown.log" 2>&1; then
+		# it replies first
+		lab_wait 10 lab_is_gone
+		return 0
+	fi
+	lab_start node teardown.log "$LAB_BUILD/control/lane53d" -teardown -name "$LAB_ID" \
+		-conf "$LAB_DIR/Corefile" -run "$LAB_DIR/run" -state "$LAB_DIR/state"
+	lab_wait 30 grep -q '^lane53d: ready' "$LAB_DIR/teardown.log" || return 0
+	kill -TERM "$LAB_PID" && wait "$LAB_PID" || true
 }
 
 # lab_worker_pid dpdk|socket
