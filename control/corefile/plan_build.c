@@ -102,6 +102,20 @@ static void format_address(char *out, size_t room, const uint8_t addr[16],
 			 inet_ntop(AF_INET6, addr, text, sizeof(text)), port);
 }
 
+/*
+ * IPv4 before IPv6, then by the bytes: the kernel lists addresses in any order, and
+ * names of views and servers must not change with it.
+ */
+static int compare_locals(const void *a, const void *b)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const struct config_local *left = a, *right = b;
+	int v6 = (memcmp(left->addr, mapped, 12) != 0) -
+		 (memcmp(right->addr, mapped, 12) != 0);
+
+	return v6 ? v6 : memcmp(left->addr, right->addr, 16);
+}
+
 /* Does @bind name @addr, which the interface @interface (or none) has? */
 static bool bind_names(const struct config_bind *bind, const uint8_t addr[16],
 		       const struct plan_inputs *in)
@@ -395,8 +409,15 @@ static void make_plan(struct build *b)
 int plan_build(struct plan **ret_plan, struct plan_origins *ret_origins,
 	       const struct config *config, const struct plan_inputs *inputs)
 {
-	struct build b = { .config = config, .in = inputs };
+	struct plan_inputs in = *inputs;
+	struct build b = { .config = config, .in = &in };
+	struct config_local *locals = build_take(&b, in.local_count, sizeof(*locals));
 
+	if (locals && in.local_count) {
+		memcpy(locals, inputs->locals, in.local_count * sizeof(*locals));
+		qsort(locals, in.local_count, sizeof(*locals), compare_locals);
+	}
+	in.locals = locals;
 	b.plan = build_take(&b, 1, sizeof(*b.plan));
 	b.origins.tenants =
 		build_take(&b, config->xdp_count, sizeof(*b.origins.tenants));
@@ -412,6 +433,7 @@ int plan_build(struct plan **ret_plan, struct plan_origins *ret_origins,
 		free(b.sockets[i].units);
 	free(b.sockets);
 	free(b.units);
+	free(locals);
 	if (b.error) {
 		plan_free(b.plan);
 		plan_origins_deinit(&b.origins);

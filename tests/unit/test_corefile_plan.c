@@ -54,10 +54,11 @@ static void note_problem(void *context, const struct problem *problem)
 		[10] = 0xff, 0xff, a, b, c, d \
 	}
 static const struct config_local locals[] = {
-	{ "lo", V4(127, 0, 0, 1) },
+	/* in no order, as the kernel lists them */
 	{ "lo", { [15] = 1 } },
-	{ "eth0", V4(192, 0, 2, 1) },
 	{ "eth0", V4(192, 0, 2, 2) },
+	{ "lo", V4(127, 0, 0, 1) },
+	{ "eth0", V4(192, 0, 2, 1) },
 };
 
 static struct config *compile(const char *text)
