@@ -66,6 +66,8 @@ struct dpdk_port {
 	struct port base; /* first */
 	uint16_t id;
 	int fd;
+	unsigned ifindex;
+	char interface[IF_NAMESIZE];
 	struct rte_mempool *pool;
 	struct port_dpdk_counts counts;
 	struct rte_mbuf *tx[2 * PORT_BATCH];
@@ -388,31 +390,51 @@ static bool choose_hugepages(const struct port_dpdk_config *config)
 	return free_hugepages_kb() >= HUGEPAGES_MIN_KB;
 }
 
+static const char *advice(int r)
+{
+	switch (r) {
+	case -EPERM:
+	case -EACCES:
+		return "; it needs root, or NET_RAW, NET_ADMIN and SYS_ADMIN";
+	case -EINVAL:
+	case -EBUSY:
+		return "; is another worker or XDP program on it?";
+	default:
+		return "";
+	}
+}
+
 int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
 		   char *why, size_t room)
 {
 	bool hugepages = choose_hugepages(config);
+	unsigned ifindex = if_nametoindex(config->interface);
 	struct dpdk_port *port;
 	int r;
 
-	if (if_nametoindex(config->interface) == 0) {
+	if (ifindex == 0) {
 		snprintf(why, room, "no network interface %s: lane53d makes the lane",
 			 config->interface);
 		return -ENODEV;
 	}
+	if (hugepages && free_hugepages_kb() < HUGEPAGES_MIN_KB) {
+		snprintf(why, room,
+			 "%lu of %d MB of hugepages are free: reserve more "
+			 "(vm.nr_hugepages), or --hugepages no",
+			 free_hugepages_kb() / 1024, HUGEPAGE_MB);
+		return -ENOMEM;
+	}
 	/* the dispatcher is refused under lockdown and slows AF_XDP (ARCHITECTURE 2) */
 	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
+	/* where EAL makes its directory, as systemd would say it */
+	setenv("RUNTIME_DIRECTORY", config->run_dir, 1);
 	/* what goes wrong is said by us, in one line */
 	libxdp_set_print(NULL);
 	(void)libbpf_set_print(NULL);
 	r = eal_start(config, hugepages);
 	if (r < 0) {
-		snprintf(
-			why, room, "DPDK does not start on %s (%s): %s",
-			config->interface, strerror(-r),
-			hugepages
-				? "it needs 256 MB of free hugepages, or --hugepages no"
-				: "it needs root, or NET_RAW, NET_ADMIN, SYS_ADMIN");
+		snprintf(why, room, "DPDK does not start on %s: %s%s",
+			 config->interface, strerror(-r), advice(r));
 		return r;
 	}
 	port = calloc(1, sizeof(*port));
@@ -425,16 +447,23 @@ int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config
 	if (r == 0)
 		r = port_configure(port);
 	if (r < 0) {
-		snprintf(why, room,
-			 "no AF_XDP port on %s (%s): is another worker or program on "
-			 "it?",
-			 config->interface, strerror(-r));
+		snprintf(why, room, "no AF_XDP port on %s: %s%s", config->interface,
+			 strerror(-r), advice(r));
 		free(port);
 		return r;
 	}
 	port->fd = find_xdp_socket();
+	port->ifindex = ifindex;
+	snprintf(port->interface, sizeof(port->interface), "%s", config->interface);
 	*ret_port = &port->base;
 	return 0;
+}
+
+bool port_dpdk_is_alive(const struct port *base)
+{
+	const struct dpdk_port *port = (const struct dpdk_port *)base;
+
+	return if_nametoindex(port->interface) == port->ifindex;
 }
 
 int port_dpdk_fd(const struct port *port)

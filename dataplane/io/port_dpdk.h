@@ -11,6 +11,7 @@
 #ifndef LANE53_PORT_DPDK_H
 #define LANE53_PORT_DPDK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,8 @@ enum dpdk_hugepages { DPDK_HUGEPAGES_AUTO, DPDK_HUGEPAGES_YES, DPDK_HUGEPAGES_NO
 
 struct port_dpdk_config {
 	const char *interface; /* lane53b */
-	const char *instance;  /* prefix of EAL's files */
+	const char *instance;  /* prefix of EAL's files ... */
+	const char *run_dir;   /* ... which go in here */
 	enum dpdk_hugepages hugepages;
 };
 
@@ -31,6 +33,9 @@ struct port_dpdk_config {
  */
 int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
 		   char *why, size_t room);
+
+/* Is the interface still the one that was opened?  If not, nothing will come any more. */
+bool port_dpdk_is_alive(const struct port *port);
 
 /* The AF_XDP socket, readable when the lane has frames; -1 = not found: poll. */
 int port_dpdk_fd(const struct port *port);

@@ -153,10 +153,10 @@ int main(int argc, char **argv)
 		return (int)r;
 	raise_file_limit();
 	r = worker_open(&worker, &options, why);
-	if (r == WORKER_STOPPED)
-		r = worker_run(worker);
-	else
+	if (r != WORKER_STOPPED)
 		fprintf(stderr, "lane53-worker: %s\n", why);
+	else if ((r = worker_run(worker)) == WORKER_UNAVAILABLE)
+		fprintf(stderr, "lane53-worker: %s is gone\n", options.interface);
 	worker_close(worker);
 	return (int)r;
 }

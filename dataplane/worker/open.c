@@ -180,6 +180,7 @@ static enum worker_exit open_port(struct worker *w, char *why)
 	const struct port_dpdk_config lane = {
 		.interface = w->options->interface,
 		.instance = w->options->instance,
+		.run_dir = w->options->run_dir,
 		.hugepages = w->options->hugepages,
 	};
 	int fd, r;

@@ -42,6 +42,7 @@ struct worker {
 	uv_signal_t sigterm, sigint;
 
 	enum stage stage;
+	enum worker_exit exit;                            /* with STOPPED */
 	uint64_t stage_ns;                                /* when the stage ends */
 	uint64_t beat_ns, engine_ns, port_ns, refresh_ns; /* next due */
 	uint64_t generation;

@@ -239,6 +239,12 @@ static bool turn(struct worker *w)
 	unsigned count;
 
 	beat(w, now_ns);
+	if (w->options->lane && now_ns >= w->refresh_ns &&
+	    !port_dpdk_is_alive(w->port)) {
+		w->exit = WORKER_UNAVAILABLE; /* to be started again on a new lane */
+		w->stage = STOPPED;
+		return true;
+	}
 	count = w->options->lane ? recv_lane(w) : recv_sockets(w, now_ns);
 	if (count || w->upstream_ready || now_ns >= w->engine_ns ||
 	    now_ns >= w->refresh_ns)
@@ -285,7 +291,9 @@ enum worker_exit worker_run(struct worker *w)
 		else
 			sleep_until_due(w);
 	}
-	return WORKER_STOPPED;
+	if (w->pins.settings) /* nobody listens on the lane any more */
+		__atomic_store_n(&w->pins.settings->heartbeat_ns, 0, __ATOMIC_RELAXED);
+	return w->exit;
 }
 
 void worker_stop(struct worker *w, uint64_t lameduck_ms)

@@ -250,17 +250,24 @@ int main(void)
 {
 	static struct port_dpdk_config config = { .interface = "lane53b",
 						  .instance = "test" };
+	char run_dir[] = "/tmp/lane53-dpdk-XXXXXX", command[64];
 	char instance[32], why[512];
+	int r;
 
 	if (geteuid() != 0)
 		return check_skip("needs root: a network namespace and AF_XDP");
+	if (!mkdtemp(run_dir))
+		return 1;
 	if (!make_lane())
 		return check_skip("no veth pair in a network namespace of our own");
 	snprintf(instance, sizeof(instance), "test%d", getpid());
 	config.instance = instance;
+	config.run_dir = run_dir;
 	if (port_dpdk_open(&port, &config, why, sizeof(why)) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
-	return check_main("port_dpdk", cases, ARRAY_LEN(cases));
+	r = check_main("port_dpdk", cases, ARRAY_LEN(cases));
+	snprintf(command, sizeof(command), "rm -rf %s", run_dir);
+	return system(command) || r;
 }

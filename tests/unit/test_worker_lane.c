@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -306,6 +307,22 @@ static void sigterm_stops_the_heart(void)
 	CU_ASSERT_EQUAL(settings->heartbeat_ns, 0);
 }
 
+static void a_lane_that_goes_ends_the_worker(void)
+{
+	char said[256] = "";
+	int status, fd;
+
+	start();
+	CU_ASSERT_EQUAL(system("ip link del lane53a"), 0);
+	status = run_wait_exit(run_pid());
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 69);
+	CU_ASSERT_EQUAL(settings->heartbeat_ns, 0);
+	fd = open(run_path("stderr"), O_RDONLY);
+	CU_ASSERT_TRUE(read(fd, said, sizeof(said) - 1) > 0);
+	close(fd);
+	CU_ASSERT_STRING_EQUAL(said, "lane53-worker: lane53b is gone\n");
+}
+
 static const struct check_case cases[] = {
 	{ "set up", set_up },
 	{ "heart beats while idle", heart_beats_while_idle },
@@ -318,6 +335,7 @@ static const struct check_case cases[] = {
 	{ "says nothing unless something is wrong",
 	  says_nothing_unless_something_is_wrong },
 	{ "SIGTERM stops the heart", sigterm_stops_the_heart },
+	{ "a lane that goes ends the worker", a_lane_that_goes_ends_the_worker },
 };
 
 static void remove_pins(void)
