@@ -54,6 +54,25 @@ static void records_fallthrough(struct compile *c, const struct statement *s)
 
 /* ---- hosts ---- */
 
+/*
+ * @base, or "@base #2" where an earlier directive has it already: blocks for the same
+ * zone and port may differ by `bind` only, and must not share their records.
+ */
+static const char *hosts_id(struct compile *c, const char *base)
+{
+	const struct config *config = c->config;
+	const char *id = base;
+	unsigned number = 1;
+
+	for (unsigned i = 0; i < config->source_count; i++) {
+		if (!config->sources[i].id || strcmp(config->sources[i].id, id))
+			continue;
+		id = arena_format(c->arena, "%s #%u", base, ++number);
+		i = (unsigned)-1; /* that one may be taken as well */
+	}
+	return id;
+}
+
 void hosts_begin(struct compile *c, const struct statement *s)
 {
 	struct records *records = records_begin(c, s, SOURCE_HOSTS);
@@ -69,8 +88,8 @@ void hosts_begin(struct compile *c, const struct statement *s)
 	source->reload_ms = 5000;
 	records->step->zones = source->zones;
 	(void)name_to_text(zone, key->zones.at[0].wire);
-	source->id =
-		arena_format(c->arena, "hosts %s:%u %s", zone, key->port, source->path);
+	source->id = hosts_id(c, arena_format(c->arena, "hosts %s:%u %s", zone,
+					      key->port, source->path));
 }
 
 /* IP NAME...: an entry of a hosts file, written here. */

@@ -69,8 +69,8 @@ static char *read_file(const char *path)
 static void good_ones_mean_what_they_say(void)
 {
 	static const char *const names[] = {
-		"braceless", "cidr",   "environment", "fanout", "imports",
-		"later",     "lexing", "options",     "xdp",
+		"braceless", "cidr",   "environment", "fanout",     "imports",
+		"later",     "lexing", "options",     "same-hosts", "xdp",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
