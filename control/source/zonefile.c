@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ldns/ldns.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "dns/name.h"
@@ -124,12 +125,26 @@ static int read_one(struct zonefile *z, FILE *file, uint32_t *ttl_s, ldns_rdf **
 	}
 }
 
+/*
+ * ldns takes more than 128 KiB for each record and gives it back.  Where that is at the end of
+ * the heap, glibc returns it to the kernel each time (its threshold is 128 KiB): a
+ * million records took 7 s that take 1.7.
+ */
+static void keep_heap(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	(void)mallopt(M_TOP_PAD, 1 << 20);
+#endif
+}
+
 static int read_records(struct zonefile *z, FILE *file)
 {
 	ldns_rdf *origin = NULL, *previous = NULL;
 	uint32_t ttl_s = TTL_DEFAULT_S;
 	int line = 1, r = 0;
 
+	keep_heap();
 	origin = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name_size(z->origin),
 				       z->origin);
 	z->rdata = ldns_buffer_new(LDNS_MAX_PACKETLEN);
