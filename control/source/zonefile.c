@@ -126,9 +126,9 @@ static int read_one(struct zonefile *z, FILE *file, uint32_t *ttl_s, ldns_rdf **
 }
 
 /*
- * ldns takes more than 128 KiB for each record and gives it back.  Where that is at the end of
- * the heap, glibc returns it to the kernel each time (its threshold is 128 KiB): a
- * million records took 7 s that take 1.7.
+ * ldns takes more than 128 KiB for each record and gives it back.  Where that is at the
+ * end of the heap, glibc returns it to the kernel each time (its threshold is 128 KiB):
+ * a million records took 7 s that take 1.7.
  */
 static void keep_heap(void)
 {
