@@ -168,7 +168,7 @@ lab_lane53() {
 }
 
 lab_is_gone() {
-	! [ -e "$LAB_DIR/run/$LAB_ID" ] && ! [ -e "/sys/fs/bpf/lane53/$LAB_ID" ]
+	! [ -e "/sys/fs/bpf/lane53/$LAB_ID" ]
 }
 
 # Everything of the instance, whatever state it is in: a daemon that answers takes it away
