@@ -25,6 +25,38 @@ struct gist {
 	bool negative; /* NXDOMAIN, or NODATA by RFC 2308 2.2 */
 };
 
+/* Character-strings to the very end (RFC 1035 3.3), @min of them at least. */
+static bool is_strings(const struct message_rr *rr, unsigned min)
+{
+	unsigned count = 0;
+	size_t pos = 0;
+
+	for (; pos < rr->rdata_len; count++)
+		pos += 1u + rr->rdata[pos];
+	return pos == rr->rdata_len && count >= min;
+}
+
+/*
+ * Is the RDATA of a type that clients parse what it must be?  Names inside were checked
+ * by the reader; types that nobody parses on the way are opaque (RFC 3597).
+ */
+static bool is_sound(const struct message_rr *rr)
+{
+	if (rr->class_ != CLASS_IN)
+		return true;
+	switch (rr->type) {
+	case TYPE_A:
+		return rr->rdata_len == 4;
+	case TYPE_AAAA:
+		return rr->rdata_len == 16;
+	case TYPE_TXT:
+		return is_strings(rr, 1);
+	case TYPE_HINFO:
+		return is_strings(rr, 2);
+	}
+	return true;
+}
+
 static enum import_result read_gist(const struct import_question *question,
 				    const uint8_t *message, size_t len,
 				    struct gist *ret)
@@ -57,6 +89,8 @@ static enum import_result read_gist(const struct import_question *question,
 			ret->has_opt = true;
 			extended = rr.ttl_s >> 24;
 		}
+		if (section != SECTION_ADDITIONAL && !is_sound(&rr))
+			return IMPORT_MALFORMED;
 		ret->answers += section == SECTION_ANSWER;
 		ret->has_qtype |=
 			section == SECTION_ANSWER &&
