@@ -9,15 +9,17 @@
 /* Is @name (lower case wire, @len bytes, root label included) at or below @top? */
 static bool is_below(const uint8_t *name, size_t len, const struct plan_name *top)
 {
-	while (len > top->len) {
-		size_t label = 1u + name[0];
+	const uint8_t *tail;
 
-		if (name[0] == 0 || label >= len)
-			return false;
-		name += label;
-		len -= label;
-	}
-	return len == top->len && !memcmp(name, top->wire, len);
+	if (len < top->len)
+		return false;
+	tail = name + len - top->len;
+	/* most zones differ here: a view may have thousands */
+	if (memcmp(tail, top->wire, top->len))
+		return false;
+	while (name < tail) /* does a label begin where the tail does? */
+		name += 1u + name[0];
+	return name == tail;
 }
 
 bool plan_names_cover(const struct plan_names *names, const uint8_t *name, size_t len)
