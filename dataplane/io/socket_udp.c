@@ -15,9 +15,8 @@
 
 #define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
 
-union control {
-	struct cmsghdr head; /* for its alignment */
-	uint8_t bytes[CONTROL_BYTES];
+struct control {
+	_Alignas(struct cmsghdr) uint8_t bytes[CONTROL_BYTES];
 };
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -67,7 +66,7 @@ unsigned udp_recv(struct socket_port *port, struct endpoint *endpoint,
 	struct mmsghdr msgs[PORT_BATCH];
 	struct iovec iov[PORT_BATCH];
 	struct sockaddr_storage from[PORT_BATCH];
-	union control control[PORT_BATCH];
+	struct control control[PORT_BATCH];
 	struct slot *slots[PORT_BATCH];
 	unsigned room = 0, used = 0;
 	int n;
@@ -103,10 +102,10 @@ unsigned udp_recv(struct socket_port *port, struct endpoint *endpoint,
 }
 
 /* The source of the response; link-local addresses leave where they came in. */
-static void local_write(struct msghdr *msg, union control *control,
+static void local_write(struct msghdr *msg, struct control *control,
 			const struct client *client)
 {
-	struct cmsghdr *c = &control->head;
+	struct cmsghdr *c = (struct cmsghdr *)control->bytes;
 
 	memset(control, 0, sizeof(*control));
 	msg->msg_control = control;
@@ -136,7 +135,7 @@ static void local_write(struct msghdr *msg, union control *control,
 /* One response on its way out; all it points at lives in the caller. */
 struct outgoing {
 	struct sockaddr_storage to;
-	union control control;
+	struct control control;
 	struct iovec iov;
 };
 
