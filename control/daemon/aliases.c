@@ -25,6 +25,7 @@ struct alias_chain {
 };
 
 struct chain_reading {
+	bool ends_unsure, referral;
 	uint8_t targets[CHAIN_MAX * 255];
 	size_t bytes;
 	const uint8_t *last;
@@ -63,7 +64,8 @@ static size_t whole_message(uint8_t *out, size_t room, const uint8_t *qname,
 	size_t len = name_size(qname);
 	struct dns_header header = { .flags_be = htobe16(FLAG_QR),
 				     .qdcount_be = htobe16(1),
-				     .ancount_be = htobe16(answer->ancount) };
+				     .ancount_be = htobe16(answer->ancount),
+				     .nscount_be = htobe16(answer->nscount) };
 
 	if (sizeof(header) + len + 4 + answer->len > room)
 		return 0;
@@ -74,8 +76,8 @@ static size_t whole_message(uint8_t *out, size_t room, const uint8_t *qname,
 	return sizeof(header) + len + 4 + answer->len;
 }
 
-static void read_chain(struct chain_reading *chain, bool *ret_ends_unsure,
-		       const uint8_t *owner, const struct answer *answer)
+static void read_chain(struct chain_reading *chain, const uint8_t *owner,
+		       const struct answer *answer)
 {
 	uint8_t message[8192];
 	size_t len = whole_message(message, sizeof(message), owner, answer);
@@ -83,14 +85,15 @@ static void read_chain(struct chain_reading *chain, bool *ret_ends_unsure,
 	struct message_rr rr;
 	enum message_section section;
 
-	*ret_ends_unsure = true;
 	if (!len || message_read_begin(&reader, message, len) < 0)
 		return;
 	while (message_read_rr(&reader, &rr, &section) == MESSAGE_RR) {
-		if (rr.type == TYPE_CNAME)
+		if (section == SECTION_AUTHORITY)
+			chain->referral |= rr.type == TYPE_NS;
+		else if (rr.type == TYPE_CNAME)
 			add_target(chain, rr.rdata);
 		else if (rr.type != TYPE_DNAME)
-			*ret_ends_unsure = false;
+			chain->ends_unsure = false;
 	}
 }
 
@@ -111,12 +114,12 @@ static int append_chain(struct aliases *aliases, const struct alias_chain *chain
 }
 
 static int keep_chain(struct aliases *aliases, uint32_t view, const uint8_t *owner,
-		      const struct chain_reading *chain, bool ends_unsure)
+		      const struct chain_reading *chain)
 {
 	size_t n = nameset_add(&aliases->owners, view, owner);
 	struct alias_chain kept = { .view = view,
 				    .owner = n,
-				    .ends_unsure = ends_unsure };
+				    .ends_unsure = chain->ends_unsure };
 	struct alias_chain *have;
 
 	if (n == NAMESET_NONE)
@@ -127,7 +130,7 @@ static int keep_chain(struct aliases *aliases, uint32_t view, const uint8_t *own
 		aliases->owners.at[n].word = (uint32_t)aliases->count;
 	}
 	have = &aliases->chains[aliases->owners.at[n].word - 1];
-	have->ends_unsure |= ends_unsure;
+	have->ends_unsure |= chain->ends_unsure;
 	/* A and AAAA share their chain: only what is new is added. */
 	if (have->bytes == chain->bytes &&
 	    !memcmp(have->targets, chain->targets, chain->bytes))
@@ -141,19 +144,33 @@ static int keep_chain(struct aliases *aliases, uint32_t view, const uint8_t *own
 	return 0;
 }
 
-int aliases_note(struct aliases *aliases, uint32_t view, const uint8_t *owner,
-		 const struct answer *answer, const uint8_t *sname)
+/* Most answers begin with the very RRset that was asked for: no chain, seen cheaply. */
+static bool is_plain(const struct answer *answer)
 {
-	struct chain_reading chain = { .bytes = 0 };
-	bool ends_unsure = true;
+	return !answer->ancount ||
+	       (answer->len > 4 && answer->bytes[0] == QNAME_POINTER >> 8 &&
+		answer->bytes[1] == (QNAME_POINTER & 0xff) &&
+		(answer->bytes[2] || answer->bytes[3] != TYPE_CNAME));
+}
 
-	if (answer->ancount)
-		read_chain(&chain, &ends_unsure, owner, answer);
+int aliases_note(struct aliases *aliases, uint32_t view, const uint8_t *owner,
+		 const struct answer *answer, const uint8_t *sname, bool *ret_referral)
+{
+	struct chain_reading chain;
+
+	*ret_referral = false;
+	if (is_plain(answer))
+		return 0;
+	chain.bytes = 0;
+	chain.referral = false;
+	chain.ends_unsure = true;
+	read_chain(&chain, owner, answer);
+	*ret_referral = chain.referral;
 	if (!chain.bytes)
 		return 0;
 	if (sname)
 		add_target(&chain, sname);
-	return keep_chain(aliases, view, owner, &chain, ends_unsure);
+	return keep_chain(aliases, view, owner, &chain);
 }
 
 void aliases_forget(struct aliases *aliases, uint32_t view, const uint8_t *owner)

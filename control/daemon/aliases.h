@@ -23,10 +23,10 @@ void aliases_deinit(struct aliases *aliases); /* and ready to be used again */
 /*
  * Read the chain of CNAMEs in @answer to a query for @owner and remember it; @sname (NULL:
  * none) is a further name that the answer stopped at.  An answer without any is nothing
- * to remember.  Return: 0 or -ENOMEM.
+ * to remember.  *@ret_referral: the chain ends in a referral.  Return: 0 or -ENOMEM.
  */
 int aliases_note(struct aliases *aliases, uint32_t view, const uint8_t *owner,
-		 const struct answer *answer, const uint8_t *sname);
+		 const struct answer *answer, const uint8_t *sname, bool *ret_referral);
 
 void aliases_forget(struct aliases *aliases, uint32_t view, const uint8_t *owner);
 void aliases_forget_view(struct aliases *aliases, uint32_t view);

@@ -162,7 +162,8 @@ static const uint16_t always[] = { TYPE_A, TYPE_AAAA, TYPE_HTTPS };
 
 #define ALWAYS_COUNT (sizeof(always) / sizeof(always[0]))
 
-static void types_gather(struct types *types, const struct plan *plan,
+/* Return: does the name have any records?  Those that have none are not published. */
+static bool types_gather(struct types *types, const struct plan *plan,
 			 const struct plan_view *view, enum publish_extent extent)
 {
 	struct types present = { .read = types->read, .owner = types->owner };
@@ -173,6 +174,7 @@ static void types_gather(struct types *types, const struct plan *plan,
 	for (unsigned i = 0; i < ALWAYS_COUNT; i++)
 		if (extent == PUBLISH_WHOLE || !types_has(&present, always[i]))
 			types_add(types, always[i]);
+	return present.count > 0;
 }
 
 /* ---- one name ---- */
@@ -187,14 +189,16 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 	const struct plan_block *block = NULL;
 	const struct plan_zone *zone = NULL;
 	enum answer_result result;
+	bool referral = false;
 
 	result = engine_answer_local(plan, types->read, view, types->owner, type,
 				     &answer, sname, &block, &zone);
-	if (result == ANSWER_DONE || result == ANSWER_FORWARD)
-		aliases_note(&p->aliases, view, types->owner, &answer,
-			     result == ANSWER_FORWARD ? sname : NULL);
+	/* Also of a chain that loops: the change of a name in it may end that. */
+	if (result != ANSWER_REFUSED)
+		(void)aliases_note(&p->aliases, view, types->owner, &answer,
+				   result == ANSWER_FORWARD ? sname : NULL, &referral);
 	/* A referral is not authoritative, and its glue has owners of its own. */
-	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || !block) {
+	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || referral || !block) {
 		(void)table_retract(p->table, &key);
 		return;
 	}
@@ -213,9 +217,10 @@ void publisher_publish(struct publisher *p, const struct plan *plan,
 
 	if (!p->table || !v)
 		return;
-	types_gather(&types, plan, v, extent);
 	if (extent == PUBLISH_WHOLE)
 		aliases_forget(&p->aliases, view, owner);
+	if (!types_gather(&types, plan, v, extent))
+		return;
 	for (unsigned i = 0; i < types.count; i++)
 		publish_type(p, plan, &types, view, types.at[i]);
 }
@@ -229,7 +234,7 @@ void publisher_retract(struct publisher *p, const struct plan *plan,
 
 	if (!p->table || !v)
 		return;
-	types_gather(&types, plan, v, extent);
+	(void)types_gather(&types, plan, v, extent);
 	for (unsigned i = 0; i < types.count; i++) {
 		struct table_key key = { .qname = owner,
 					 .qtype = types.at[i],
