@@ -83,6 +83,18 @@ unsigned gather_tables(struct daemon *d, struct metrics_table *tables)
 
 /* ---- stats ---- */
 
+/* Queries over @proto (0 = UDP, 1 = TCP), all labels, families and types. */
+static uint64_t proto_queries(const struct worker_stats *s, unsigned proto)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < LANE53_LABEL_MAX; i++)
+		for (unsigned ipv6 = 0; ipv6 < 2; ipv6++)
+			for (unsigned type = 0; type < LANE53_TYPE_CLASSES; type++)
+				sum += s->label[i].requests[proto][ipv6][type];
+	return sum;
+}
+
 static json_t *worker_counters(enum worker_io io, const struct worker_stats *s)
 {
 	/* clang-format off */
@@ -98,6 +110,8 @@ static json_t *worker_counters(enum worker_io io, const struct worker_stats *s)
 		C(upstream_mismatched), C(loop_probes), C(lane_rx), C(lane_tx),
 		C(lane_rx_bad), C(lane_tx_dropped), C(tcp_accepted), C(tcp_refused),
 		C(events_lost),
+		{ "queries_udp", proto_queries(s, 0) },
+		{ "queries_tcp", proto_queries(s, 1) },
 #undef C
 	};
 	/* clang-format on */

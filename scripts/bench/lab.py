@@ -107,15 +107,19 @@ class Lab:
 
 
 def end(process):
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """A process and the children it forked: they share the session it was given."""
+    for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        if number == signal.SIGTERM:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+            time.sleep(0.1)  # its children see their parent go
+    process.wait()
 
 
 def family(pid):

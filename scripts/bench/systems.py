@@ -187,9 +187,11 @@ class Lane53(System):
         argv = [BUILD / "control/lane53d", "-conf", conf, "-name", self.instance,
                 "-run", self.dir / "run", "-state", self.dir / "state", *self.flags]
         self.spawn(*argv)
-        self.lab.undo(lambda: self.lab.run(self.place, [
-            BUILD / "control/lane53d", "-teardown", "-name", self.instance,
-            "-run", self.dir / "run", "-state", self.dir / "state"], 30, check=False))
+        self.lab.undo(self.detach)
+
+    def detach(self):
+        self.resume()
+        self.ctl("detach")
 
     def start_before(self):
         pass

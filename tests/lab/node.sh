@@ -15,6 +15,7 @@ LAB_BUILD=${LAB_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
 LAB_TOP=$(cd "$LAB_BUILD/.." && pwd)
 LAB_DIR=
 LAB_PIDS=
+LAB_LAST_LINE= # printed when all is torn down
 LAB_SERVICE=10.53.0.53
 LAB_SERVICE6=fd53::53
 LAB_UPSTREAM=10.53.3.2
@@ -106,6 +107,7 @@ lab_down() {
 		done
 	fi
 	[ -z "$LAB_DIR" ] || rm -rf "$LAB_DIR"
+	[ -z "$LAB_LAST_LINE" ] || echo "$LAB_LAST_LINE"
 	exit "$code"
 }
 
