@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,15 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- the end ---- */
 
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
+{
+	(void)s;
+	(void)type;
+	(void)ftw;
+	(void)remove(path); /* what stays shows as a directory that is not empty */
+	return 0;
+}
+
 static void remove_run_dir(const struct daemon *d)
 {
 	static const char *const names[] = { "control.sock",     "events.sock",
@@ -270,6 +280,8 @@ static void remove_run_dir(const struct daemon *d)
 		snprintf(path, sizeof(path), "%s/%s", d->options->run, names[i]);
 		(void)unlink(path);
 	}
+	snprintf(path, sizeof(path), "%s/dpdk", d->options->run); /* EAL's own */
+	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	(void)rmdir(d->options->run);
 }
 
