@@ -38,7 +38,7 @@ static void failed(struct engine *engine, struct exchange *x, bool timeout)
 		return;
 	}
 	upstream_failed(engine, x->upstream, timeout);
-	forward_failed(engine, x);
+	policy_failed(engine, x);
 }
 
 static void exchange_due(void *context, struct deadline *deadline)
@@ -48,7 +48,7 @@ static void exchange_due(void *context, struct deadline *deadline)
 
 	if (x->paused) {
 		x->paused = false;
-		forward_resume(engine, x);
+		policy_resume(engine, x);
 		return;
 	}
 	cancel(engine, x);
@@ -97,7 +97,7 @@ void exchange_give(struct engine *engine, struct exchange *x)
 int exchange_ask(struct engine *engine, struct exchange *x)
 {
 	struct transport *transport = engine->config.transport;
-	uint8_t message[FORWARD_QUERY_BYTES];
+	uint8_t message[POLICY_QUERY_BYTES];
 	uint32_t timeout_ms;
 	size_t len;
 	int r;
@@ -105,8 +105,8 @@ int exchange_ask(struct engine *engine, struct exchange *x)
 	if (!transport)
 		return -ENOTCONN;
 	if (x->pending) {
-		len = forward_query_message(x->pending, x->plain, message);
-		timeout_ms = forward_try_timeout_ms(x->pending);
+		len = policy_query_message(x->pending, x->plain, message);
+		timeout_ms = policy_try_timeout_ms(x->pending);
 	} else {
 		len = upstream_probe_message(x->upstream, message);
 		timeout_ms = PROBE_TIMEOUT_MS;
@@ -134,7 +134,7 @@ void engine_upstream_response(struct engine *engine, struct exchange *x,
 	x->open = false;
 	deadline_clear(&engine->deadlines, &x->deadline);
 	if (x->pending)
-		forward_response(engine, x, message, len);
+		policy_response(engine, x, message, len);
 	else
 		upstream_probe_done(engine, x, len >= DNS_HEADER_BYTES);
 }

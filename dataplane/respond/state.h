@@ -2,9 +2,11 @@
 /*
  * state.h - what an engine is made of; private to respond/.
  *
- *   engine.c    batches, plans, and the steps of one query
+ *   engine.c    batches, plans, time
+ *   query.c     the steps of one query
  *   reply.c     the end of every query: message out, counted, logged
  *   forward.c   questions on their way to upstreams, and who waits for them
+ *   policy.c    whom to ask next
  *   exchange.c  one question to one upstream: sent, answered, timed out
  *   upstream.c  what is known of each upstream, health checks
  *   publish.c   own cache to XDP's `cache` table, and back after a restart
@@ -174,20 +176,8 @@ enum forward_result forward_ask(struct engine *engine, const struct origin *orig
 				const struct plan_step *step,
 				const struct forward_question *question);
 
-/* What became of an exchange. */
-void forward_response(struct engine *engine, struct exchange *x, const uint8_t *message,
-		      size_t len);
-void forward_failed(struct engine *engine, struct exchange *x);
-/* A paused one's time has come. */
-void forward_resume(struct engine *engine, struct exchange *x);
-
 /* What is on its way and at or below @name in @view must not be kept. */
 void forward_spoil(struct engine *engine, uint32_t view, const uint8_t *name);
-
-/* The query message of @p.  @out has FORWARD_QUERY_BYTES.  Return: its length. */
-#define FORWARD_QUERY_BYTES (12 + 255 + 4 + 11)
-size_t forward_query_message(const struct pending *p, bool plain, uint8_t *out);
-uint32_t forward_try_timeout_ms(const struct pending *p);
 
 /* The zone block's cache directive, if it is on for @qname. */
 const struct plan_cache *forward_cache(const struct plan_block *block,
@@ -197,6 +187,20 @@ const struct plan_cache *forward_cache(const struct plan_block *block,
 enum verdict forward_reply(struct engine *engine, const struct origin *origin,
 			   struct query *query, const struct forward_question *question,
 			   const struct answer *answer);
+
+/* ---- policy.c ---- */
+
+/* What became of an exchange. */
+void policy_response(struct engine *engine, struct exchange *x, const uint8_t *message,
+		     size_t len);
+void policy_failed(struct engine *engine, struct exchange *x);
+/* A paused one's time has come. */
+void policy_resume(struct engine *engine, struct exchange *x);
+
+/* The query message of @p.  @out has POLICY_QUERY_BYTES.  Return: its length. */
+#define POLICY_QUERY_BYTES (12 + 255 + 4 + 11)
+size_t policy_query_message(const struct pending *p, bool plain, uint8_t *out);
+uint32_t policy_try_timeout_ms(const struct pending *p);
 
 /* ---- exchange.c ---- */
 
