@@ -75,9 +75,15 @@ unsigned gather_tables(struct daemon *d, struct metrics_table *tables)
 						.slots = arrays.slot_count,
 						.small = arrays.small_count,
 						.large = arrays.large_count };
-	for (uint32_t i = 0; i < arrays.slot_count; i++)
-		tables[count].slots_used +=
-			(arrays.slots[i].flags & LANE53_SLOT_USED) != 0;
+	for (uint32_t i = 0; i < arrays.slot_count; i++) {
+		const uint16_t flags = arrays.slots[i].flags;
+
+		if (!(flags & LANE53_SLOT_USED))
+			continue;
+		tables[count].slots_used++;
+		tables[count].small_used += (flags & LANE53_SLOT_SMALL) != 0;
+		tables[count].large_used += (flags & LANE53_SLOT_LARGE) != 0;
+	}
 	return count + 1;
 }
 

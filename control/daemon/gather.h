@@ -12,6 +12,9 @@
 #include "daemon/supervise.h"
 
 struct daemon;
+struct metrics_hosts;
+struct metrics_label;
+struct metrics_plugin;
 struct metrics_table;
 struct worker_stats;
 
@@ -27,6 +30,23 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len);
 
 /* `stats` of docs/control-protocol.md. */
 json_t *gather_stats(struct daemon *d);
+
+/*
+ * The directives of each block and its hosts, under @labels (borrowed).
+ * Return: 0 (then gather_blocks_deinit()) or -ENOMEM.
+ */
+#define GATHER_PLUGINS 1024 /* of 64 labels: 16 directives each; the rest is left out */
+#define GATHER_HOSTS   64
+struct gather_blocks {
+	struct metrics_plugin *plugins;
+	unsigned plugin_count;
+	struct metrics_hosts *hosts;
+	unsigned hosts_count;
+	json_t *held; /* whose strings hosts borrow */
+};
+int gather_blocks(struct gather_blocks *ret, struct daemon *d,
+		  const struct metrics_label *labels, unsigned count);
+void gather_blocks_deinit(struct gather_blocks *blocks);
 
 /* HINFO probes of `loop` that any worker has seen. */
 uint64_t gather_loop_probes(struct daemon *d);

@@ -108,6 +108,7 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
 	struct metrics_worker workers[WORKER_COUNT];
 	struct metrics_table tables[GATHER_TABLES];
 	char hash[20];
+	struct gather_blocks blocks;
 	struct labels labels;
 	struct metrics m = { .version = LANE53_VERSION,
 			     .started_s = (double)d->started_at,
@@ -124,6 +125,12 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
 		goto out;
 	m.labels = labels.at;
 	m.label_count = labels.count;
+	if (gather_blocks(&blocks, d, labels.at, labels.count) < 0)
+		goto out;
+	m.plugins = blocks.plugins;
+	m.plugin_count = blocks.plugin_count;
+	m.hosts = blocks.hosts;
+	m.hosts_count = blocks.hosts_count;
 	for (int io = 0; io < WORKER_COUNT; io++) {
 		struct worker_view view;
 
@@ -144,6 +151,7 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
 	r = metrics_format(ret_text, ret_len, &m);
 	for (int io = 0; io < WORKER_COUNT; io++)
 		stats_unmap((struct worker_stats *)workers[io].stats);
+	gather_blocks_deinit(&blocks);
 out:
 	labels_deinit(&labels);
 	return r;

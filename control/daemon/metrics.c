@@ -94,7 +94,6 @@ static void sums_add_row(struct sums *s, const struct xdp_series *row, unsigned 
 static void sums_fill(struct sums *s, const struct metrics *in,
 		      const struct metrics_label *label)
 {
-	s->label = label;
 	for (unsigned i = 0; i < in->worker_count; i++)
 		if (in->workers[i].stats)
 			sums_add_worker(s, &in->workers[i].stats->label[label->number]);
@@ -106,10 +105,28 @@ static void sums_fill(struct sums *s, const struct metrics *in,
 				     type, rest / 2, rest % 2);
 }
 
-/* Queries that met no block have CoreDNS's zone "dropped", if no label is number 0. */
-static const struct metrics_label no_label = { .server = "",
+static const struct metrics_label no_block = { .server = "",
 					       .zone = "dropped",
 					       .view = "" };
+static const struct metrics_label many_zones = { .server = "",
+						 .zone = "other",
+						 .view = "" };
+
+static bool is_same_label(const struct metrics_label *a, const struct metrics_label *b)
+{
+	return !strcmp(a->server, b->server) && !strcmp(a->zone, b->zone) &&
+	       !strcmp(a->view, b->view);
+}
+
+/* The sums that are told under @shown, made if there are none. */
+static struct sums *sums_of(struct page *page, const struct metrics_label *shown)
+{
+	for (unsigned i = 0; i < page->sum_count; i++)
+		if (is_same_label(page->sums[i].label, shown))
+			return &page->sums[i];
+	page->sums[page->sum_count].label = shown;
+	return &page->sums[page->sum_count++];
+}
 
 static int page_fill(struct page *page)
 {
@@ -122,11 +139,15 @@ static int page_fill(struct page *page)
 	for (unsigned i = 0; i < in->label_count; i++) {
 		if (in->labels[i].number >= LANE53_LABEL_MAX)
 			continue;
+		if (in->labels[i].number == 0 && has_zero)
+			continue; /* one row, however many zones share it */
 		has_zero |= in->labels[i].number == 0;
-		sums_fill(&page->sums[page->sum_count++], in, &in->labels[i]);
+		sums_fill(sums_of(page,
+				  in->labels[i].number ? &in->labels[i] : &many_zones),
+			  in, &in->labels[i]);
 	}
 	if (!has_zero)
-		sums_fill(&page->sums[page->sum_count++], in, &no_label);
+		sums_fill(sums_of(page, &no_block), in, &no_block);
 	return 0;
 }
 
@@ -379,6 +400,8 @@ static void put_hosts(struct page *page)
 		if (in->hosts[i].reloaded_s > newest_s)
 			newest_s = in->hosts[i].reloaded_s;
 	}
+	if (newest_s == 0)
+		return;
 	exposition_family(&page->out, "coredns_hosts_reload_timestamp_seconds",
 			  EXPOSITION_GAUGE, "Unix time of the newest reading.");
 	exposition_value(&page->out, NULL, newest_s);

@@ -17,7 +17,11 @@
 
 struct worker_stats;
 
-/* A row group: plan_zone.label and what it stands for.  Number 0 is "no block or zone". */
+/*
+ * A row group: plan_zone.label and what it stands for.  Number 0 holds queries that met
+ * no block, and zones beyond LANE53_LABEL_MAX: it is told as CoreDNS's zone "dropped",
+ * or as "other" if a zone has it.  Rows that stand for the same add up.
+ */
 struct metrics_label {
 	uint16_t number;
 	const char *server; /* plan_block.server */
@@ -47,7 +51,7 @@ struct metrics_plugin { /* one directive of one server block */
 struct metrics_hosts {
 	const char *file; /* "" = inline entries only */
 	uint64_t entries;
-	double reloaded_s; /* Unix time */
+	double reloaded_s; /* Unix time; 0 = not known */
 };
 
 /* All borrowed for the call; arrays may be empty. */

@@ -477,8 +477,34 @@ static void all_labels(void)
 	}
 	CU_ASSERT_EQUAL_FATAL(metrics_format(&text, &len, &metrics), 0);
 	CU_ASSERT_TRUE(len > 1000000);
-	CU_ASSERT_PTR_NULL(strstr(text, "zone=\"dropped\"")); /* number 0 has its own */
+	CU_ASSERT_PTR_NULL(strstr(text, "zone=\"dropped\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "zone=\"other\"")); /* zones of number 0 */
 	free(text);
+}
+
+/* Two numbers for one server, zone and view: one series, or Prometheus refuses all. */
+static void equal_labels_add_up(void)
+{
+	static const struct metrics_label labels[] = {
+		{ 5, "dns://:53", "twice.", "", NULL },
+		{ 6, "dns://:53", "twice.", "", NULL },
+	};
+	static struct worker_stats stats;
+	const struct metrics_worker worker = { "socket", &stats, true, 0 };
+	const struct metrics metrics = { .version = "0.1.0",
+					 .labels = labels,
+					 .label_count = ARRAY_LEN(labels),
+					 .workers = &worker,
+					 .worker_count = 1,
+					 .heartbeat_age_ns = UINT64_MAX };
+
+	fill_worker(&stats, 5);
+	fill_worker(&stats, 6);
+	format_and_check(&metrics);
+	CU_ASSERT_EQUAL(value_of(&checked,
+				 "coredns_dns_do_requests_total{server=\"dns://:53\","
+				 "zone=\"twice.\",view=\"\"}"),
+			6);
 }
 
 /* The checker itself finds what is wrong. */
@@ -511,6 +537,7 @@ static const struct check_case cases[] = {
 	{ "everything", everything },
 	{ "nothing yet", nothing_yet },
 	{ "all labels", all_labels },
+	{ "equal labels add up", equal_labels_add_up },
 };
 
 CHECK_MAIN("metrics", cases)
