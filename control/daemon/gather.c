@@ -114,7 +114,7 @@ static json_t *worker_counters(enum worker_io io, const struct worker_stats *s)
 		C(publish_refused_admission), C(cache_entries_success),
 		C(cache_entries_denial), C(cache_bytes), C(cache_evictions),
 		C(upstream_mismatched), C(loop_probes), C(lane_rx), C(lane_tx),
-		C(lane_rx_bad), C(lane_tx_dropped), C(tcp_accepted), C(tcp_refused),
+		C(lane_rx_bad), C(lane_tx_dropped), C(lane_xsk_dropped), C(tcp_accepted), C(tcp_refused),
 		C(events_lost),
 		{ "queries_udp", proto_queries(s, 0) },
 		{ "queries_tcp", proto_queries(s, 1) },
@@ -143,6 +143,22 @@ static json_t *outcome_counts(struct daemon *d)
 	return object;
 }
 
+/* What was lost between XDP and the worker's memory. */
+static json_t *lane_drops(struct daemon *d)
+{
+	struct xdp_lane_drops drops = { 0 };
+	struct worker_stats *stats = gather_map(d, WORKER_DPDK);
+	uint64_t xsk_dropped = stats ? stats->lane_xsk_dropped : 0;
+
+	if (stats)
+		stats_unmap(stats);
+	if (d->xdp)
+		(void)xdp_lane_drops(d->xdp, &drops);
+	return json_pack("{s:I, s:I, s:I}", "rx_dropped", (json_int_t)drops.rx_dropped,
+			 "tx_dropped", (json_int_t)drops.tx_dropped, "xsk_dropped",
+			 (json_int_t)xsk_dropped);
+}
+
 json_t *gather_stats(struct daemon *d)
 {
 	json_t *workers = json_array(), *tables = json_array();
@@ -162,6 +178,7 @@ json_t *gather_stats(struct daemon *d)
 				      json_pack("{s:s, s:I, s:I}", "name", t[i].name,
 						"used", (json_int_t)t[i].slots_used,
 						"slots", (json_int_t)t[i].slots));
-	return json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "outcomes", outcome_counts(d),
-			 "workers", workers, "tables", tables);
+	return json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", 1, "outcomes",
+			 outcome_counts(d), "workers", workers, "tables", tables,
+			 "lane", lane_drops(d));
 }

@@ -5,9 +5,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lane53.skel.h"
+#include "nl.h"
 #include "problem.h"
 #include "state.h"
 
@@ -110,6 +113,54 @@ int xdp_series(const struct xdp *xdp, unsigned label,
 			add_series(&ret[i], &rows[i * (unsigned)cpus + (unsigned)cpu]);
 	}
 	free(rows);
+	return r;
+}
+
+/* ---- the lane ---- */
+
+struct drops_visit {
+	const struct lane *lane;
+	struct xdp_lane_drops drops;
+};
+
+static void forget_drops(void *context)
+{
+	struct drops_visit *visit = context;
+
+	visit->drops = (struct xdp_lane_drops){ 0 };
+}
+
+static int add_drops(const struct nlmsghdr *message, void *context)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	const unsigned ifindex = (unsigned)info->ifi_index;
+	struct drops_visit *visit = context;
+	const struct nlattr *attr;
+
+	if (ifindex != visit->lane->ifindex_a && ifindex != visit->lane->ifindex_b)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, message, sizeof(*info))
+	{
+		struct rtnl_link_stats64 stats;
+
+		if (mnl_attr_get_type(attr) != IFLA_STATS64 ||
+		    mnl_attr_get_payload_len(attr) < sizeof(stats))
+			continue;
+		memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
+		visit->drops.rx_dropped += stats.rx_dropped;
+		visit->drops.tx_dropped += stats.tx_dropped;
+	}
+	return MNL_CB_OK;
+}
+
+int xdp_lane_drops(const struct xdp *xdp, struct xdp_lane_drops *ret)
+{
+	struct drops_visit visit = { .lane = &xdp->lane };
+	int r = nl_dump(RTM_GETLINK, sizeof(struct ifinfomsg), add_drops, forget_drops,
+			&visit);
+
+	if (r == 0)
+		*ret = visit.drops;
 	return r;
 }
 

@@ -164,6 +164,12 @@ int xdp_outcomes(const struct xdp *xdp, uint64_t ret[LANE53_OUTCOME_COUNT]);
 const char *xdp_outcome_name(enum lane53_outcome outcome);
 const char *xdp_outcome_text(enum lane53_outcome outcome);
 
+/* What the lane's two ends dropped since they were made (the worker counts XSK's). */
+struct xdp_lane_drops {
+	uint64_t rx_dropped, tx_dropped;
+};
+int xdp_lane_drops(const struct xdp *xdp, struct xdp_lane_drops *ret);
+
 /* One row of `series`, summed over CPUs. */
 struct xdp_series {
 	uint64_t count, do_count, request_bytes, response_bytes, truncated;

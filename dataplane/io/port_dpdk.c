@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <bpf/libbpf.h>
+#include <linux/if_xdp.h>
 #include <net/if.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -474,4 +475,15 @@ int port_dpdk_fd(const struct port *port)
 void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret)
 {
 	*ret = ((const struct dpdk_port *)port)->counts;
+}
+
+uint64_t port_dpdk_xsk_dropped(const struct port *port)
+{
+	const int fd = ((const struct dpdk_port *)port)->fd;
+	struct xdp_statistics stats = { 0 };
+	socklen_t len = sizeof(stats);
+
+	if (fd < 0 || getsockopt(fd, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0)
+		return 0;
+	return stats.rx_dropped + stats.rx_ring_full;
 }

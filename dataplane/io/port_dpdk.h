@@ -47,4 +47,7 @@ struct port_dpdk_counts {
 };
 void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret);
 
+/* Frames the kernel could not put on the AF_XDP socket; a system call. */
+uint64_t port_dpdk_xsk_dropped(const struct port *port);
+
 #endif

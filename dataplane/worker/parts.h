@@ -51,6 +51,7 @@ struct worker {
 	bool port_ready, upstream_ready;
 
 	struct port_dpdk_counts lane_seen;
+	uint64_t xsk_dropped_seen;
 	struct port_socket_counts socket_seen;
 	uint64_t mismatched_seen;
 

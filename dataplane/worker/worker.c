@@ -171,6 +171,15 @@ uint64_t worker_refresh(struct worker *w)
 	return w->generation;
 }
 
+/* At the heartbeat's pace: it takes a system call. */
+static void mirror_xsk_drops(struct worker *w)
+{
+	uint64_t dropped = port_dpdk_xsk_dropped(w->port);
+
+	stats_add(&w->stats->lane_xsk_dropped, dropped - w->xsk_dropped_seen);
+	w->xsk_dropped_seen = dropped;
+}
+
 /* XDP compares with the coarse clock, so that is the one to write. */
 static void beat(struct worker *w, uint64_t now_ns)
 {
@@ -184,6 +193,8 @@ static void beat(struct worker *w, uint64_t now_ns)
 			 (uint64_t)coarse.tv_sec * SECOND_NS + (uint64_t)coarse.tv_nsec,
 			 __ATOMIC_RELAXED);
 	w->beat_ns = now_ns + BEAT_NS;
+	if (w->options->lane)
+		mirror_xsk_drops(w);
 }
 
 static unsigned recv_lane(struct worker *w)

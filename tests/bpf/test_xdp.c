@@ -1093,6 +1093,30 @@ static void test_lane_probe(void)
 			-ENODEV);
 }
 
+static void test_lane_drops(void)
+{
+	struct xdp_lane_drops before, after;
+	char a[IF_NAMESIZE], b[IF_NAMESIZE];
+	struct xdp_question question = {
+		.local_port = 53,
+		.message = message,
+		.len = MESSAGE_LEN,
+	};
+	struct xdp_reply reply;
+
+	memcpy(question.local, service, 16);
+	xdp_lane_names(INSTANCE, a, b);
+	CU_ASSERT_EQUAL(xdp_lane_drops(xdp, &before), 0);
+	/* a veth drops what its other end could not take */
+	CU_ASSERT_TRUE(run("ip link set %s mtu 100", b));
+	CU_ASSERT_TRUE(xdp_lane_probe(INSTANCE, &question, 10, &reply, &problem) < 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, a));
+	CU_ASSERT_EQUAL(xdp_lane_drops(xdp, &after), 0);
+	CU_ASSERT_TRUE(run("ip link set %s mtu 1600", b));
+	CU_ASSERT_TRUE(after.rx_dropped + after.tx_dropped >
+		       before.rx_dropped + before.tx_dropped);
+}
+
 static void test_lane_taken(void)
 {
 	const struct xdp_config config = { .instance = "other", .ifaces = ifaces };
@@ -1181,6 +1205,7 @@ static const struct check_case cases[] = {
 	{ "half a table is not adopted", test_torn_table },
 	{ "real packets, through growth and restarts", test_real_packets },
 	{ "a probe of the lane", test_lane_probe },
+	{ "drops of the lane", test_lane_drops },
 	{ "a lane's name that is taken", test_lane_taken },
 	{ "without a trace", test_remove },
 	{ "without capabilities", test_no_capability },
