@@ -2,6 +2,7 @@
 /*
  * reply.c - the end of every query: the message, the counters, the log event.
  */
+#include <arpa/inet.h>
 #include <string.h>
 #include "lane53/abi.h"
 #include "lane53/wire.h"
@@ -100,8 +101,8 @@ static void put_event(struct engine *engine, const struct origin *origin,
 		.ifindex = client->ifindex,
 		.label = origin->zone->label,
 		.id_be = asked->id_be,
-		.remote_port_be = __builtin_bswap16(client->remote_port),
-		.local_port_be = __builtin_bswap16(client->local_port),
+		.remote_port_be = htons(client->remote_port),
+		.local_port_be = htons(client->local_port),
 		.qtype = asked->qtype,
 		.qclass = asked->qclass,
 		.request_bytes = asked->request_bytes,
@@ -117,10 +118,6 @@ static void put_event(struct engine *engine, const struct origin *origin,
 			  (message[3] & FLAG_RCODE) == RCODE_NOERROR,
 	};
 
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	event.remote_port_be = client->remote_port;
-	event.local_port_be = client->local_port;
-#endif
 	memcpy(event.remote, client->remote, sizeof(event.remote));
 	memcpy(event.local, client->local, sizeof(event.local));
 	memcpy(event.qname, asked->qname, asked->qname_len);
@@ -134,8 +131,11 @@ static void account(struct engine *engine, const struct origin *origin,
 	unsigned class = log_class(rcode, answer);
 
 	count_response(engine, origin, rcode, len);
-	if (engine->config.on_event && origin->block && origin->zone &&
-	    origin->block->log & class)
+	if (!engine->config.on_event || !origin->block || !origin->zone)
+		return;
+	/* `errors` hears of failures, whether or not `log` does */
+	if (origin->block->log & class ||
+	    (origin->block->errors && rcode == RCODE_SERVFAIL))
 		put_event(engine, origin, class, message, len);
 }
 

@@ -606,6 +606,16 @@ static void counted_and_logged(void)
 	CU_ASSERT_EQUAL(kit.stats->label[0].requests[1][0][lane53_type_class(TYPE_A)],
 			1);
 	kit_close(&kit);
+
+	/* `errors` without `log`: failures only */
+	kp.blocks[2].log = 0;
+	kp.blocks[2].errors = true;
+	kit_open(&kit, zone_records, &kp.plan, false);
+	kit_ask(&kit, "host.lan A", NULL);
+	CU_ASSERT_EQUAL(kit.events, 0);
+	kit_ask(&kit, "none.lan A", NULL);
+	CU_ASSERT_EQUAL(kit.events, 1);
+	kit_close(&kit);
 }
 
 static const struct check_case cases[] = {
