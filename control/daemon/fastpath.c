@@ -16,7 +16,7 @@
 #include "plan/plan.h"
 #include "xdp/xdp.h"
 
-/* Twice the slots each time, up to 1 GiB of them. */
+/* 1 GiB of slots, and with their blobs 3 GiB: more records than that take the lane. */
 #define GROWTH_SLOTS_MAX (1u << 24)
 
 static const char *mode_name(enum attach_mode mode)
@@ -60,17 +60,29 @@ static void on_interface(void *context, enum xdp_change change,
 
 /* ---- a larger table ---- */
 
-static int grow_begin(void *context, struct table **ret_table)
+/* Slots for @answers at a load of 3/4 at the most, and twice the present at the least. */
+static uint32_t slots_for(uint32_t answers, uint32_t present)
+{
+	uint32_t slots = present * 2;
+
+	while (slots < GROWTH_SLOTS_MAX && (uint64_t)answers * 4 > (uint64_t)slots * 3)
+		slots *= 2;
+	return slots;
+}
+
+static int grow_begin(void *context, uint32_t answers, struct table **ret_table)
 {
 	struct daemon *d = context;
 	struct problem problem = { .text = "" };
 	struct table_arrays arrays;
+	uint32_t slots;
 	int r;
 
 	xdp_local_arrays(d->xdp, &arrays);
-	if (arrays.slot_count * 2 > GROWTH_SLOTS_MAX)
+	slots = slots_for(answers, arrays.slot_count);
+	if (slots > GROWTH_SLOTS_MAX)
 		return -ENOSPC;
-	r = xdp_local_grow_begin(d->xdp, arrays.slot_count * 2, &arrays, &problem);
+	r = xdp_local_grow_begin(d->xdp, slots, &arrays, &problem);
 	if (r == 0) {
 		r = table_open(ret_table, &arrays);
 		if (r < 0)
@@ -80,8 +92,7 @@ static int grow_begin(void *context, struct table **ret_table)
 		log_error("xdp: the table of local records cannot grow: %s",
 			  problem.text[0] ? problem.text : strerror(-r));
 	else
-		log_info("xdp: the table of local records grows to %u slots",
-			 arrays.slot_count);
+		log_info("xdp: the table of local records grows to %u slots", slots);
 	return r;
 }
 

@@ -22,6 +22,9 @@
 /* More types at one name than this: the rest takes the lane. */
 #define TYPES_MAX 64
 
+/* Up to one answer in so many may stay without room: see publisher_settle(). */
+#define LEFT_OUT_RATIO 64
+
 struct publisher {
 	struct table *table;
 	struct publish_growth growth;
@@ -305,31 +308,45 @@ void publisher_retract_view(struct publisher *p, const struct plan *plan,
 
 /* ---- room ---- */
 
-static unsigned publish_all(struct publisher *p, const struct plan *plan,
-			    struct store_read *read)
+static void publish_all(struct publisher *p, const struct plan *plan,
+			struct store_read *read)
 {
-	p->left_out = 0;
 	for (unsigned v = 0; v < plan->view_count; v++)
 		publisher_publish_view(p, plan, read, plan->views[v].id);
-	return p->left_out;
+}
+
+/* Return: are all answers in a larger table now, as far as they fit? */
+static bool grow(struct publisher *p, uint32_t answers, const struct plan *plan,
+		 struct store_read *read)
+{
+	struct table *old = p->table, *grown;
+
+	if (!p->growth.begin || p->growth.begin(p->growth.context, answers, &grown) < 0)
+		return false;
+	p->table = grown;
+	publish_all(p, plan, read);
+	table_close(old);
+	return p->growth.commit(p->growth.context) == 0;
 }
 
 unsigned publisher_settle(struct publisher *p, const struct plan *plan,
 			  struct store_read *read)
 {
-	unsigned left_out = p->left_out;
-	struct table *old = p->table, *grown;
+	struct table_usage usage;
+	unsigned left_out;
 
+	do {
+		if (!p->left_out)
+			return 0;
+		table_usage(p->table, &usage);
+		left_out = p->left_out;
+		p->left_out = 0;
+		if (!grow(p, usage.slots_used + left_out, plan, read))
+			return left_out;
+		table_usage(p->table, &usage);
+	} while (p->left_out > usage.slots_used / LEFT_OUT_RATIO);
+	left_out = p->left_out;
 	p->left_out = 0;
-	if (!left_out || !p->growth.begin)
-		return left_out;
-	if (p->growth.begin(p->growth.context, &grown) < 0)
-		return left_out;
-	p->table = grown;
-	left_out = publish_all(p, plan, read);
-	table_close(old);
-	if (p->growth.commit(p->growth.context) < 0)
-		return left_out;
 	return left_out;
 }
 

@@ -25,8 +25,9 @@ struct table;
 
 /* Make the table larger; see xdp_local_grow_begin().  Every call may be NULL together. */
 struct publish_growth {
-	/* *@ret_table: the new, empty table; the publisher's from then on. */
-	int (*begin)(void *context, struct table **ret_table);
+	/* *@ret_table: a new, empty table with room for @answers and more than the present
+	 * one has; the publisher's from then on. */
+	int (*begin)(void *context, uint32_t answers, struct table **ret_table);
 	int (*commit)(void *context); /* the old table is closed before */
 	void *context;
 };
@@ -74,8 +75,10 @@ void publisher_retract_view(struct publisher *publisher, const struct plan *plan
 			    struct store_read *read, uint32_t view);
 
 /*
- * If names were left out for want of room since the last call: grow and publish all.
- * Return: how many names have no room (they take the lane).
+ * If answers were left out for want of room since the last call: grow and publish all,
+ * until at most one in 64 has no room: a neighbourhood that happens to be full is not
+ * worth doubling everything.
+ * Return: how many answers have no room (they take the lane).
  */
 unsigned publisher_settle(struct publisher *publisher, const struct plan *plan,
 			  struct store_read *read);

@@ -27,7 +27,7 @@
 	"example.org:" port " {\n  file /nowhere/db\n  forward . 192.0.2.1\n}\n"
 #define HOSTS_BLOCK(port)                                                           \
 	".:" port " {\n  hosts {\n 192.0.2.9 h.test\n fallthrough\n }\n forward . " \
-		  "192.0.2.1\n}\n"
+	"192.0.2.1\n}\n"
 
 static const char one_view[] = FILE_BLOCK("53") HOSTS_BLOCK("53");
 static const char two_views[] = FILE_BLOCK("53") FILE_BLOCK("54");
@@ -412,9 +412,10 @@ static void nothing_is_seen_half_done(void)
 static struct memory larger;
 static unsigned grown;
 
-static int grow_begin(void *context, struct table **ret_table)
+static int grow_begin(void *context, uint32_t answers, struct table **ret_table)
 {
 	(void)context;
+	CU_ASSERT_TRUE(answers > 16);
 	memory_open(&larger, 4096);
 	*ret_table = larger.table;
 	return 0;
