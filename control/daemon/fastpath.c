@@ -279,7 +279,7 @@ static void settle(struct daemon *d, int error, const struct problem *problem)
 		degraded_clear(&d->degraded, "xdp-apply");
 	if (left_out)
 		degraded_set(&d->degraded, "xdp-room",
-			     "xdp: no room for %u answers; they take the lane",
+			     "xdp: no room for answers of %u names; they take the lane",
 			     left_out);
 	else
 		degraded_clear(&d->degraded, "xdp-room");

@@ -22,15 +22,47 @@
 /* More types at one name than this: the rest takes the lane. */
 #define TYPES_MAX 64
 
-/* Up to one answer in so many may stay without room: see publisher_settle(). */
+/* One name to so many answers may stay without room: see publisher_settle(). */
 #define LEFT_OUT_RATIO 64
 
 struct publisher {
 	struct table *table;
 	struct publish_growth growth;
 	struct aliases aliases;
-	unsigned left_out; /* no room, since the last settle() */
+	struct nameset
+		full;      /* names with answers that found no room; word: 1 = so now */
+	unsigned left_out; /* how many of them */
 };
+
+/* ---- names without room ---- */
+
+static void note_full(struct publisher *p, uint32_t view, const uint8_t *owner)
+{
+	size_t n = nameset_add(&p->full, view, owner);
+
+	if (n == NAMESET_NONE || p->full.at[n].word)
+		return;
+	p->full.at[n].word = 1;
+	p->left_out++;
+}
+
+static void forget_full(struct publisher *p, uint32_t view, const uint8_t *owner)
+{
+	size_t n = p->left_out ? nameset_find(&p->full, view, owner) : NAMESET_NONE;
+
+	if (n == NAMESET_NONE || !p->full.at[n].word)
+		return;
+	p->full.at[n].word = 0;
+	p->left_out--;
+}
+
+static void forget_all_full(struct publisher *p)
+{
+	nameset_deinit(&p->full);
+	p->left_out = 0;
+}
+
+/* ---- life ---- */
 
 int publisher_open(struct publisher **ret, struct table *table,
 		   const struct publish_growth *growth)
@@ -43,6 +75,7 @@ int publisher_open(struct publisher **ret, struct table *table,
 	if (growth)
 		p->growth = *growth;
 	aliases_init(&p->aliases);
+	nameset_init(&p->full);
 	*ret = p;
 	return 0;
 }
@@ -53,6 +86,7 @@ void publisher_close(struct publisher *p)
 		return;
 	table_close(p->table);
 	aliases_deinit(&p->aliases);
+	nameset_deinit(&p->full);
 	free(p);
 }
 
@@ -69,6 +103,7 @@ void publisher_detach(struct publisher *p)
 	table_close(p->table);
 	p->table = NULL;
 	aliases_deinit(&p->aliases);
+	forget_all_full(p);
 }
 
 bool publisher_is_on(const struct publisher *p)
@@ -86,7 +121,7 @@ void publisher_clear(struct publisher *p)
 	if (p->table)
 		table_clear(p->table);
 	aliases_deinit(&p->aliases);
-	p->left_out = 0;
+	forget_all_full(p);
 }
 
 /* ---- what a view draws from ---- */
@@ -180,7 +215,7 @@ static bool types_gather(struct types *types, const struct plan *plan,
 	return present.count > 0;
 }
 
-/* ---- one name ---- */
+/* ---- one answer, one name ---- */
 
 static void publish_type(struct publisher *p, const struct plan *plan,
 			 const struct types *types, uint32_t view, uint16_t type)
@@ -208,7 +243,7 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 	meta.label = zone ? zone->label : 0;
 	meta.log = block->log != 0;
 	if (table_publish(p->table, &key, &answer, &meta) == TABLE_FULL)
-		p->left_out++;
+		note_full(p, view, types->owner);
 }
 
 void publisher_publish(struct publisher *p, const struct plan *plan,
@@ -238,6 +273,8 @@ void publisher_retract(struct publisher *p, const struct plan *plan,
 	if (!p->table || !v)
 		return;
 	(void)types_gather(&types, plan, v, extent);
+	if (extent == PUBLISH_WHOLE)
+		forget_full(p, view, owner);
 	for (unsigned i = 0; i < types.count; i++) {
 		struct table_key key = { .qname = owner,
 					 .qtype = types.at[i],
@@ -324,6 +361,7 @@ static bool grow(struct publisher *p, uint32_t answers, const struct plan *plan,
 	if (!p->growth.begin || p->growth.begin(p->growth.context, answers, &grown) < 0)
 		return false;
 	p->table = grown;
+	forget_all_full(p);
 	publish_all(p, plan, read);
 	table_close(old);
 	return p->growth.commit(p->growth.context) == 0;
@@ -333,21 +371,14 @@ unsigned publisher_settle(struct publisher *p, const struct plan *plan,
 			  struct store_read *read)
 {
 	struct table_usage usage;
-	unsigned left_out;
 
-	do {
-		if (!p->left_out)
-			return 0;
+	while (p->left_out) {
 		table_usage(p->table, &usage);
-		left_out = p->left_out;
-		p->left_out = 0;
-		if (!grow(p, usage.slots_used + left_out, plan, read))
-			return left_out;
-		table_usage(p->table, &usage);
-	} while (p->left_out > usage.slots_used / LEFT_OUT_RATIO);
-	left_out = p->left_out;
-	p->left_out = 0;
-	return left_out;
+		if (p->left_out <= usage.slots_used / LEFT_OUT_RATIO ||
+		    !grow(p, usage.slots_used + p->left_out * ALWAYS_COUNT, plan, read))
+			break;
+	}
+	return p->left_out;
 }
 
 int publisher_dirty_aliases(const struct publisher *p, uint32_t view,

@@ -75,10 +75,9 @@ void publisher_retract_view(struct publisher *publisher, const struct plan *plan
 			    struct store_read *read, uint32_t view);
 
 /*
- * If answers were left out for want of room since the last call: grow and publish all,
- * until at most one in 64 has no room: a neighbourhood that happens to be full is not
- * worth doubling everything.
- * Return: how many answers have no room (they take the lane).
+ * If names are left out for want of room: grow and publish all, until there is at most
+ * one to 64 answers: a neighbourhood that happens to be full is not worth doubling
+ * everything.  Return: how many names have answers without room (they take the lane).
  */
 unsigned publisher_settle(struct publisher *publisher, const struct plan *plan,
 			  struct store_read *read);
