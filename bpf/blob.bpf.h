@@ -13,17 +13,17 @@
 #include "answer.bpf.h"
 
 enum blob_status {
-	BLOB_ANSWERED,
+	BLOB_PLACED,
 	BLOB_TRUNCATED,
 	BLOB_LANE, /* no room, torn, or an odd query: it is as it was */
 };
 
-/* A blob of either kind; `bytes` is of the size that `large` says. */
+/* A blob of either kind. */
 struct blob {
 	const struct lane53_blob_head *head;
-	bool large;
+	__u32 max; /* bytes behind it, by its kind: a constant */
 	__u32 len;
-	__u32 ancount, nscount, ttl_count;
+	__u32 ttl_count;
 };
 
 static __always_inline const void *small_at(const struct found *found)
@@ -45,15 +45,10 @@ static __always_inline const void *large_at(const struct found *found)
 #define BLOB_LOAD(type, field) (*(const volatile type *)&(field))
 
 /* May be torn: every number is bounded where it is used. */
-static __always_inline void blob_read(struct blob *ret,
-				      const struct lane53_blob_head *head, bool large)
+static __always_inline void blob_read(struct blob *blob)
 {
-	ret->head = head;
-	ret->large = large;
-	ret->len = BLOB_LOAD(__u16, head->len);
-	ret->ancount = BLOB_LOAD(__u8, head->ancount);
-	ret->nscount = BLOB_LOAD(__u8, head->nscount);
-	ret->ttl_count = BLOB_LOAD(__u16, head->ttl_count);
+	blob->len = BLOB_LOAD(__u16, blob->head->len);
+	blob->ttl_count = BLOB_LOAD(__u16, blob->head->ttl_count);
 }
 
 /* ---- the query's tail: what stands behind its question ---- */
@@ -63,8 +58,7 @@ static __always_inline bool tail_save(struct xdp_md *ctx, struct scratch *s, __u
 {
 	if (!len)
 		return true;
-	OPAQUE(len);
-	if (len < 1 || len > SCRATCH_TAIL_BYTES)
+	if (!is_length(&len, SCRATCH_TAIL_BYTES))
 		return false;
 	return bpf_xdp_load_bytes(ctx, off, s->tail, len) == 0;
 }
@@ -77,29 +71,19 @@ static __always_inline void tail_restore(struct xdp_md *ctx, struct scratch *s,
 					 __u32 off, __u32 len)
 {
 	(void)bpf_xdp_adjust_tail(ctx, (int)(off + len) - (int)frame_len(ctx));
-	OPAQUE(len);
-	if (len >= 1 && len <= SCRATCH_TAIL_BYTES)
+	if (is_length(&len, SCRATCH_TAIL_BYTES))
 		(void)bpf_xdp_store_bytes(ctx, off, s->tail, len);
 }
 
 /* ---- the blob's bytes ---- */
 
-static __always_inline bool small_copy(struct xdp_md *ctx, __u32 off,
-				       const struct lane53_small *small, __u32 len)
+static __always_inline bool blob_copy(struct xdp_md *ctx, __u32 off,
+				      const struct blob *blob)
 {
-	OPAQUE(len);
-	if (len < 1 || len > LANE53_SMALL_BYTES)
-		return false;
-	return bpf_xdp_store_bytes(ctx, off, (void *)small->bytes, len) == 0;
-}
+	__u32 len = blob->len;
 
-static __always_inline bool large_copy(struct xdp_md *ctx, __u32 off,
-				       const struct lane53_large *large, __u32 len)
-{
-	OPAQUE(len);
-	if (len < 1 || len > LANE53_LARGE_BYTES)
-		return false;
-	return bpf_xdp_store_bytes(ctx, off, (void *)large->bytes, len) == 0;
+	return is_length(&len, blob->max) &&
+	       bpf_xdp_store_bytes(ctx, off, (void *)(blob->head + 1), len) == 0;
 }
 
 static __always_inline bool blob_age(struct xdp_md *ctx, __u32 off,
@@ -131,26 +115,18 @@ static __always_inline enum blob_status truncate(struct xdp_md *ctx,
 	r->bits |= FLAG_TC;
 	r->ancount = 0;
 	r->nscount = 0;
+	r->answer_len = 0;
+	r->answer_sum = 0;
 	if (!message_resize(ctx, f, q->question_end, r->len))
-		return BLOB_LANE;
-	if (!opt_append(ctx, f->dns_off + q->question_end, q) ||
-	    !headers_write(ctx, f, q, r))
 		return BLOB_LANE;
 	return BLOB_TRUNCATED;
 }
 
-static __always_inline bool blob_copy(struct xdp_md *ctx, __u32 off,
-				      const struct blob *blob)
-{
-	return blob->large ? large_copy(ctx, off, (const void *)blob->head, blob->len)
-			   : small_copy(ctx, off, (const void *)blob->head, blob->len);
-}
-
 /* Copy the blob behind the question.  Return: false, and the query is as it was. */
-static __always_inline bool blob_place(struct xdp_md *ctx, const struct frame *f,
-				       const struct question *q,
-				       const struct found *found,
-				       const struct blob *blob, __u32 message_len)
+static __always_inline bool blob_copy_whole(struct xdp_md *ctx, const struct frame *f,
+					    const struct question *q,
+					    const struct found *found,
+					    const struct blob *blob, __u32 message_len)
 {
 	const __u32 off = f->dns_off + q->question_end;
 	const __u32 tail_len = f->dns_len - q->question_end;
@@ -167,32 +143,45 @@ static __always_inline bool blob_place(struct xdp_md *ctx, const struct frame *f
 	return false;
 }
 
-static __noinline enum blob_status
-answer_blob(struct xdp_md *ctx, const struct frame *f, const struct question *q,
-	    const struct found *found, struct reply *r)
+static __always_inline enum blob_status
+blob_place_kind(struct xdp_md *ctx, const struct frame *f, const struct question *q,
+		const struct found *found, struct reply *r, struct blob *blob)
 {
-	const bool large = found->copy.flags & LANE53_SLOT_LARGE;
-	const void *head = large ? large_at(found) : small_at(found);
+	if (!blob->head)
+		return BLOB_LANE;
+	blob_read(blob);
+	if (blob->len > blob->max)
+		return BLOB_LANE;
+	r->len = q->question_end + blob->len + opt_len(q);
+	r->ancount = BLOB_LOAD(__u8, blob->head->ancount);
+	r->nscount = BLOB_LOAD(__u8, blob->head->nscount);
+	r->answer_len = blob->len;
+	if (r->len <= udp_limit(q->edns.udp_payload_size, r->limit))
+		return blob_copy_whole(ctx, f, q, found, blob, r->len) ? BLOB_PLACED
+								       : BLOB_LANE;
+	return table_is_still(found->slot, &found->copy) ? truncate(ctx, f, q, r)
+							 : BLOB_LANE;
+}
+
+/*
+ * Place the blob behind the question, or nothing there and TC=1.
+ * verifier: one kind at a time, so that bytes and bound belong together.
+ */
+static __noinline enum blob_status blob_place(struct xdp_md *ctx, const struct frame *f,
+					      const struct question *q,
+					      const struct found *found,
+					      struct reply *r)
+{
 	struct blob blob;
 
-	if (!head)
-		return BLOB_LANE;
-	blob_read(&blob, head, large);
-	r->len = q->question_end + blob.len + opt_len(q);
-	r->bits = slot_bits(found->copy.flags);
-	r->ancount = blob.ancount;
-	r->nscount = blob.nscount;
-	if (r->len > udp_limit(q->edns.udp_payload_size, r->limit)) {
-		if (!table_is_still(found->slot, &found->copy))
-			return BLOB_LANE;
-		return truncate(ctx, f, q, r);
+	if (found->copy.flags & LANE53_SLOT_LARGE) {
+		blob.head = large_at(found);
+		blob.max = LANE53_LARGE_BYTES;
+		return blob_place_kind(ctx, f, q, found, r, &blob);
 	}
-	if (!blob_place(ctx, f, q, found, &blob, r->len))
-		return BLOB_LANE;
-	if (!opt_append(ctx, f->dns_off + q->question_end + blob.len, q) ||
-	    !headers_write(ctx, f, q, r))
-		return BLOB_LANE;
-	return BLOB_ANSWERED;
+	blob.head = small_at(found);
+	blob.max = LANE53_SMALL_BYTES;
+	return blob_place_kind(ctx, f, q, found, r, &blob);
 }
 
 #endif

@@ -13,12 +13,12 @@
 
 /* One answer, as told to `series` and `events`. */
 struct told {
-	__u32 outcome;
-	__u32 slot_flags;
-	__u32 label;
-	__u32 response_len;
-	__u32 response_flags;
-	__u32 nodata; /* NOERROR, no answer, an SOA (RFC 2308 2.2) */
+	__u16 outcome;
+	__u16 slot_flags;
+	__u16 label;
+	__u16 response_len;
+	__u16 response_flags;
+	__u16 nodata; /* NOERROR, no answer, an SOA (RFC 2308 2.2) */
 };
 
 static __always_inline void count_outcome(__u32 outcome)
@@ -99,7 +99,7 @@ static __always_inline void event_fill(struct lane53_event *event,
 	event->duration_ns = 0;
 	event->view = view->view;
 	event->ifindex = f->in.ifindex;
-	event->label = (__u16)told->label;
+	event->label = told->label;
 	event->id_be = q->id_be;
 	addr_copy(event->remote, f->from);
 	addr_copy(event->local, f->to.addr);
@@ -108,9 +108,9 @@ static __always_inline void event_fill(struct lane53_event *event,
 	event->qtype = q->qtype;
 	event->qclass = q->qclass;
 	event->request_bytes = (__u16)f->dns_len;
-	event->response_bytes = (__u16)told->response_len;
+	event->response_bytes = told->response_len;
 	event->edns_bytes = q->edns.udp_payload_size;
-	event->response_flags = (__u16)told->response_flags;
+	event->response_flags = told->response_flags;
 	event->outcome = (__u8)told->outcome;
 	event->proto = IPPROTO_UDP;
 	event->edns_do = q->edns.flags & QUESTION_EDNS_DO;
@@ -134,8 +134,7 @@ static __noinline void event_send(struct xdp_md *ctx, const struct frame *f,
 	}
 	event->time_ns = bpf_ktime_get_ns();
 	event_fill(event, f, view, q, told);
-	OPAQUE(len);
-	if (len < 1 || len > NAME_MAX_BYTES ||
+	if (!is_length(&len, NAME_MAX_BYTES) ||
 	    bpf_xdp_load_bytes(ctx, FRAME_OFF(f->dns_off) + QNAME_OFF, event->qname,
 			       len)) {
 		bpf_ringbuf_discard(event, 0);

@@ -36,6 +36,21 @@ struct vlan_header {
 /* clang: what comes out is not derived from what went in; folds no offset of its own. */
 #define OPAQUE(value) __asm__ volatile("" : "+r"(value))
 
+/*
+ * Is *@len in 1..@max?  verifier: a range with both ends, as a helper's size has to be,
+ * is seen by kernels before 6.8 only in this form.
+ */
+static __always_inline bool is_length(__u32 *len, __u32 max)
+{
+	__u32 less = *len - 1;
+
+	OPAQUE(less);
+	if (less >= max)
+		return false;
+	*len = less + 1;
+	return true;
+}
+
 struct frame {
 	struct lane53_iface_key in; /* ifindex and tags */
 	struct lane53_service_key to;
