@@ -241,9 +241,8 @@ struct plan_origins {
 /*
  * Number and group: one listener per address and port, one view per set of blocks that
  * answer at a listener, one plan block per server block and port.  Labels beyond
- * LANE53_LABEL_MAX share row 0.  A view's name is "default" if it is the only one, else
- * its first listener's "ADDR:PORT" (":PORT" for any address), with "@TENANT" behind it
- * outside the default tenant.  Kinds of ids drawn: "view" (its name), "label" (server
+ * LANE53_LABEL_MAX share row 0.  A view's name is its first listener's "ADDR:PORT"
+ * (":PORT" for any address), with "@TENANT" behind it outside the default tenant.  Kinds of ids drawn: "view" (its name), "label" (server
  * and zone, by a space), "source" (config_source.id, config_zone_id(), and
  * "manual VIEWNAME"), "tenant".
  * On success *@ret_plan goes to plan_free(), *@ret_origins to plan_origins_deinit().

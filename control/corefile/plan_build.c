@@ -250,21 +250,21 @@ static unsigned first_alike(const struct build *b, unsigned i)
 	return j;
 }
 
-static void name_view(const struct build *b, unsigned socket, bool only, char *out,
-		      size_t room)
+/*
+ * The name is also the identity: records set by hand and cached answers are filed under
+ * it, so it must not depend on which other views there are.
+ */
+static void name_view(const struct build *b, unsigned socket, char *out, size_t room)
 {
 	const struct socket_at *at = &b->sockets[socket];
 	char address[80];
 
 	format_address(address, sizeof(address), at->local.addr, at->local.port);
-	if (only)
-		snprintf(out, room, "default");
-	else
-		snprintf(out, room, "%s%s%s", address, at->scope ? "@" : "",
-			 at->scope ? at->scope : "");
+	snprintf(out, room, "%s%s%s", address, at->scope ? "@" : "",
+		 at->scope ? at->scope : "");
 }
 
-static void make_view(struct build *b, unsigned socket, bool only)
+static void make_view(struct build *b, unsigned socket)
 {
 	const struct socket_at *at = &b->sockets[socket];
 	struct plan *plan = b->plan;
@@ -273,7 +273,7 @@ static void make_view(struct build *b, unsigned socket, bool only)
 
 	if (!view)
 		return;
-	name_view(b, socket, only, name, sizeof(name));
+	name_view(b, socket, name, sizeof(name));
 	snprintf(manual, sizeof(manual), "manual %s", name);
 	view->name = build_text(b, name);
 	view->id = build_id(b, "view", name);
@@ -298,7 +298,7 @@ static void make_views(struct build *b)
 	}
 	for (unsigned i = 0; view_of && i < b->socket_count; i++)
 		if (first_alike(b, i) == i)
-			make_view(b, i, count == 1);
+			make_view(b, i);
 	for (unsigned i = 0; !b->error && i < b->socket_count; i++) {
 		struct plan_listener *listener =
 			GROW(b, plan->listeners, plan->listener_count);

@@ -77,13 +77,14 @@ const char *control_text(struct lines_request *request, json_t *json, const char
 	return NULL;
 }
 
-static const struct plan_view *default_view(const struct plan *plan)
+/* @name NULL: the first; "default" is an alias of the only one. */
+static const struct plan_view *find_view(const struct plan *plan, const char *name)
 {
-	const struct plan_view *view = plan_view_by_name(plan, "default");
-
-	if (view)
-		return view;
-	return plan->view_count ? &plan->views[0] : NULL;
+	if (!plan || !plan->view_count)
+		return NULL;
+	if (!name || (plan->view_count == 1 && !strcmp(name, "default")))
+		return &plan->views[0];
+	return plan_view_by_name(plan, name);
 }
 
 const struct plan_view *control_view(struct daemon *d, struct lines_request *request,
@@ -97,7 +98,7 @@ const struct plan_view *control_view(struct daemon *d, struct lines_request *req
 	name = control_text(request, json, "view", false, &refused);
 	if (refused)
 		return NULL;
-	view = !plan ? NULL : name ? plan_view_by_name(plan, name) : default_view(plan);
+	view = find_view(plan, name);
 	if (!view)
 		lines_refuse(request,
 			     "view: '%s' is not a view; `lane53ctl zones` lists them",

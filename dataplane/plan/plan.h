@@ -50,7 +50,7 @@ struct plan_listener {
 
 struct plan_view {
 	uint32_t id;
-	char *name;       /* e.g. "default" or "169.254.20.10:53": lane53ctl's VIEW */
+	char *name;       /* e.g. "169.254.20.10:53": lane53ctl's VIEW */
 	uint32_t manual;  /* source of records set by `lane53ctl record` */
 	unsigned *blocks; /* indices into plan.blocks */
 	unsigned block_count;

@@ -157,7 +157,7 @@ static const struct {
 	  ". {\nbind 192.0.2.1 192.0.2.2\nwhoami\n}\na.example {\nbind eth0\nwhoami\n}",
 	  "listen 192.0.2.1#53 tenant 0 view 1\n"
 	  "listen 192.0.2.2#53 tenant 0 view 1\n"
-	  "view 1 default manual 1: 0 1\n"
+	  "view 1 192.0.2.1:53 manual 1: 0 1\n"
 	  "block dns://192.0.2.1:53 log 0 .=1; 5\n"
 	  "block dns://192.0.2.1:53 log 0 a.example.=2; 5\n",
 	  "" },
@@ -166,7 +166,7 @@ static const struct {
 	  "a.example {\nbind eth0 {\nexcept eth0\n}\nwhoami\n}",
 	  "listen 127.0.0.1#53 tenant 0 view 1\n"
 	  "listen 192.0.2.1#53 tenant 0 view 1\n"
-	  "view 1 default manual 1: 0\n"
+	  "view 1 127.0.0.1:53 manual 1: 0\n"
 	  "block dns://127.0.0.1:53 log 0 .=1; 5\n"
 	  "block dns://:53 log 0 a.example.=2; 5\n",
 	  "F:2: bind: 'nope0' gives no address now (expected an interface that is "
@@ -174,7 +174,7 @@ static const struct {
 	  "and has one): not served thereF:8: bind: 'eth0' gives no address now "
 	  "(expected an interface that is there and has one): not served there" },
 	{ "0.0.0.0 is any address", ". {\nbind 0.0.0.0\nwhoami\n}",
-	  "listen ::#53 tenant 0 view 1\nview 1 default manual 1: 0\n"
+	  "listen ::#53 tenant 0 view 1\nview 1 :53 manual 1: 0\n"
 	  "block dns://:53 log 0 .=1; 5\n",
 	  "" },
 	{ "a tenant of its own",
@@ -191,7 +191,7 @@ static const struct {
 	  "{\ndirectory "
 	  "/y\n}\nfile z a.b.example\nfile y aa.a.b.example\nhosts\nchaos v\nloop\n}",
 	  "listen ::#53 tenant 0 view 1\n"
-	  "view 1 default manual 6: 0\n"
+	  "view 1 :53 manual 6: 0\n"
 	  "block dns://:53 ra log 0 b.example.=1; 0 'v'; 1 source 1; 2 source 3 "
 	  "zones=aa.a.b.example.; 2 source 2 zones=a.b.example.; 2 source 5 "
 	  "zones=x.b.example.; 2 source 4 zones=b.example.; 3 '1.2.b.example.'; 4\n",

@@ -136,6 +136,14 @@ sed 's/example.org {/example.org example.net {/' "$dir/good" >"$dir/Corefile"
 kill -USR1 "$pid"
 soon "SIGUSR1 reloads: a new zone is refused no more" 1 \
 	sh -c "dig -p $port @127.0.0.1 x.example.net | grep -c SERVFAIL"
+is "one view has another name" \
+	"$(control trace kept.test --view ":$port" --json | jq -r .view)" ":$port"
+printf '.:%s {\n    whoami\n}\n' "$((port + 5))" >>"$dir/Corefile"
+control reload >/dev/null
+is "records set by hand outlive a second view" "$(ask kept.test)" 192.0.2.10
+code=0
+control record set default "lost.test. 30 A 192.0.2.9" >"$dir/reply" 2>&1 || code=$?
+is "of two views none is the default" "$code $(grep -c 'is not a view' "$dir/reply")" "1 1"
 cp "$dir/good" "$dir/Corefile"
 
 old=$(worker)
