@@ -306,6 +306,36 @@ static int commit_records(struct unit *unit, struct records *records,
 	return r;
 }
 
+/*
+ * Did a file of @unit ever get into the store?  Of a hosts file that was never there the
+ * inline lines are all there is; of one that vanished the last good state stays.  The
+ * store remembers, so it is so after a restart as well.
+ */
+static void file_key(const struct unit *unit, char *out, size_t room)
+{
+	snprintf(out, room, "file of %s", unit->id);
+}
+
+static bool had_file(const struct unit *unit, struct commit *commit)
+{
+	const void *bytes;
+	char key[600];
+	size_t len;
+
+	file_key(unit, key, sizeof(key));
+	return store_meta_get(commit_reader(commit), key, &bytes, &len) && len > 0;
+}
+
+static int remember_file(const struct unit *unit, struct commit *commit)
+{
+	char key[600];
+
+	if (!unit->path || !*unit->path || had_file(unit, commit))
+		return 0;
+	file_key(unit, key, sizeof(key));
+	return store_meta_put(commit_writer(commit), key, "1", 1);
+}
+
 /* The file is not to be used: the store keeps what it has of it. */
 static void keep_last(struct sources *s, struct unit *unit, const char *trouble)
 {
@@ -324,6 +354,7 @@ static int load_unit(struct sources *s, struct unit *unit, struct commit *commit
 	struct records *records = NULL;
 	struct stamp stamp = stamp_of(unit->path);
 	char trouble[700] = "", key[600];
+	bool no_file;
 	int r;
 
 	r = store_id(commit_writer(commit), "source", unit->id, &unit->source);
@@ -331,10 +362,13 @@ static int load_unit(struct sources *s, struct unit *unit, struct commit *commit
 		return r;
 	r = read_unit(s, unit, &records, trouble, sizeof(trouble));
 	unit->stamp = stamp;
-	if (r < 0) {
+	if (r < 0 || (r == HOSTS_NO_FILE && had_file(unit, commit))) {
+		if (r >= 0)
+			records_close(records);
 		keep_last(s, unit, trouble);
 		return 0;
 	}
+	no_file = r == HOSTS_NO_FILE;
 	unit->bad = false;
 	key_of(unit, key, sizeof(key));
 	snprintf(unit->state, sizeof(unit->state), "%s", trouble[0] ? trouble : "ok");
@@ -345,6 +379,8 @@ static int load_unit(struct sources *s, struct unit *unit, struct commit *commit
 	unit->has_serial = s->config->sources[unit->directive].kind != SOURCE_HOSTS &&
 			   zonefile_serial(records, unit->origin.wire, &unit->serial);
 	r = commit_records(unit, records, commit);
+	if (r == 0 && !no_file)
+		r = remember_file(unit, commit);
 	records_close(records);
 	return r;
 }

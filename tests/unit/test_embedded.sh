@@ -118,6 +118,13 @@ control record set default "kept.test. 30 A 192.0.2.10" >/dev/null
 
 echo "192.0.2.2 two.test" >>"$dir/hosts"
 soon "a changed hosts file" 192.0.2.2 ask two.test
+mv "$dir/hosts" "$dir/hosts.away"
+degraded() { control --json status | grep -c "$1" || true; }
+soon "a vanished hosts file is degraded" 1 degraded 'hosts: cannot be read.*last good'
+control reload >/dev/null
+is "and its names stay, over a reload too" "$(ask two.test)" 192.0.2.2
+mv "$dir/hosts.away" "$dir/hosts"
+soon "it is back" 0 degraded "cannot be read"
 sed -i 's/SOA ns hostmaster 1/SOA ns hostmaster 2/; s/\.80/.81/' "$dir/db.example.org"
 soon "a changed zone file" 192.0.2.81 ask www.example.org
 echo "rubbish A 1.2" >>"$dir/db.example.org"
