@@ -269,22 +269,34 @@ static void tell_changes(const struct xdp *xdp, const struct xdp_interface *old,
 	}
 }
 
-int xdp_sync(struct xdp *xdp, struct problem *problem)
+/* Somebody deleted the lane: make it anew; the worker comes back to it by name. */
+static int mend_lane(struct xdp *xdp, struct problem *problem)
 {
-	struct xdp_interface *old = xdp->interfaces, *now;
-	unsigned old_count = xdp->interface_count, count, iface_count;
-	const struct iface *ifaces = ifaces_list(xdp->ifaces, &iface_count);
 	int r;
 
-	now = calloc(iface_count ? iface_count : 1, sizeof(*now));
-	if (!now) {
-		problem_set(problem, NULL, 0, "out of memory");
-		return -ENOMEM;
-	}
+	if (iface_find(xdp->ifaces, xdp->lane.ifindex_a) &&
+	    iface_find(xdp->ifaces, xdp->lane.ifindex_b))
+		return 0;
+	xdp_heartbeat_clear(xdp); /* of the worker on the old one */
+	r = lane_open(&xdp->lane, xdp->instance, problem);
+	if (r < 0)
+		return r;
+	if (xdp->lane_link >= 0)
+		close(xdp->lane_link);
+	xdp->lane_link = -1;
+	r = lane_attach(xdp, problem);
+	return r < 0 ? r : set_lane(xdp, problem);
+}
+
+/* Links for what the rules match, and for nothing else; fills @now. */
+static unsigned sync_links(struct xdp *xdp, const struct iface *ifaces,
+			   unsigned iface_count, struct xdp_interface *now)
+{
+	unsigned count = 0;
+
 	links_follow_names(xdp);
 	for (unsigned i = 0; i < xdp->link_count; i++)
 		xdp->links[i].wanted = false;
-	count = 0;
 	for (unsigned i = 0; i < iface_count; i++) {
 		struct rule_match match = rules_match(xdp, ifaces[i].name);
 
@@ -294,12 +306,28 @@ int xdp_sync(struct xdp *xdp, struct problem *problem)
 	for (unsigned i = xdp->link_count; i-- > 0;)
 		if (!xdp->links[i].wanted)
 			link_detach(xdp, &xdp->links[i]);
-	r = services_sync(xdp, problem);
+	return count;
+}
+
+int xdp_sync(struct xdp *xdp, struct problem *problem)
+{
+	struct xdp_interface *old = xdp->interfaces, *now;
+	unsigned old_count = xdp->interface_count, iface_count;
+	const struct iface *ifaces = ifaces_list(xdp->ifaces, &iface_count);
+	int r, lane;
+
+	now = calloc(iface_count ? iface_count : 1, sizeof(*now));
+	if (!now) {
+		problem_set(problem, NULL, 0, "out of memory");
+		return -ENOMEM;
+	}
+	lane = mend_lane(xdp, problem);
+	xdp->interface_count = sync_links(xdp, ifaces, iface_count, now);
 	xdp->interfaces = now;
-	xdp->interface_count = count;
+	r = services_sync(xdp, lane < 0 ? NULL : problem);
 	tell_changes(xdp, old, old_count);
 	free(old);
-	return r;
+	return lane < 0 ? lane : r;
 }
 
 const struct xdp_interface *xdp_interfaces(const struct xdp *xdp, unsigned *ret_count)

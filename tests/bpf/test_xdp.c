@@ -1117,6 +1117,32 @@ static void test_lane_drops(void)
 		       before.rx_dropped + before.tx_dropped);
 }
 
+static void test_lane_deleted(void)
+{
+	char a[IF_NAMESIZE], b[IF_NAMESIZE];
+	const __u32 link = link_id("lane", NULL);
+	__u32 zero = 0, ifindex = 0;
+	int fd;
+
+	xdp_lane_names(INSTANCE, a, b);
+	CU_ASSERT_TRUE(run("ip link del %s", b));
+	CU_ASSERT_EQUAL(if_nametoindex(a), 0);
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL(xdp_sync(xdp, &problem), 0);
+	CU_ASSERT_NOT_EQUAL(if_nametoindex(a), 0);
+	CU_ASSERT_NOT_EQUAL(link_id("lane", NULL), 0);
+	CU_ASSERT_NOT_EQUAL(link_id("lane", NULL), link);
+	fd = bpf_obj_get(DIR "/lane");
+	CU_ASSERT_EQUAL(bpf_map_lookup_elem(fd, &zero, &ifindex), 0);
+	CU_ASSERT_EQUAL(ifindex, if_nametoindex(a));
+	close(fd);
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL(
+		memcmp(iface_by_name(ifaces, b)->mac, xdp_settings(xdp)->lane_mac_b, 6),
+		0);
+	test_lane_probe();
+}
+
 static void test_lane_taken(void)
 {
 	const struct xdp_config config = { .instance = "other", .ifaces = ifaces };
@@ -1206,6 +1232,7 @@ static const struct check_case cases[] = {
 	{ "real packets, through growth and restarts", test_real_packets },
 	{ "a probe of the lane", test_lane_probe },
 	{ "drops of the lane", test_lane_drops },
+	{ "a lane that is deleted", test_lane_deleted },
 	{ "a lane's name that is taken", test_lane_taken },
 	{ "without a trace", test_remove },
 	{ "without capabilities", test_no_capability },
