@@ -608,8 +608,10 @@ unsigned cache_sweep(struct cache *cache, uint32_t now_s, unsigned max)
 
 void cache_unmark_all(struct cache *cache)
 {
-	for (uint32_t i = 0; next_used(cache, &i); i++)
+	for (uint32_t i = 0; next_used(cache, &i); i++) {
 		cache->entries[i].state &= (uint8_t)~ENTRY_PUBLISHED;
+		cache->entries[i].hits = 0;
+	}
 }
 
 void cache_each(struct cache *cache, const uint8_t *name, uint32_t now_s,

@@ -81,7 +81,7 @@ int cache_insert(struct cache *cache, const struct cache_key *key, enum cache_ki
 
 /* Note that XDP has the answer of @hit, or has it no more. */
 void cache_mark(struct cache *cache, const struct cache_hit *hit, bool published);
-/* XDP has none of them any more. */
+/* XDP has none of them any more; their hits count anew. */
 void cache_unmark_all(struct cache *cache);
 
 /* Forget at and below @name (wire, any case; NULL = all) in @view (0 = all). */

@@ -126,6 +126,20 @@ static int limit_cache(struct engine *engine, const struct plan *plan)
 	return cache_limit(engine->cache, success, denial);
 }
 
+/* Do they differ in more than their number? */
+static bool is_other_plan(struct plan *old, const struct plan *plan, const char *text,
+			  size_t len)
+{
+	char *old_text;
+	bool other;
+
+	old->generation = plan->generation;
+	old_text = plan_encode(old);
+	other = !old_text || strlen(old_text) != len || memcmp(old_text, text, len);
+	free(old_text);
+	return other;
+}
+
 static int use_plan(struct engine *engine, struct plan *plan)
 {
 	struct plan_use *use = calloc(1, sizeof(*use));
@@ -145,7 +159,9 @@ static int use_plan(struct engine *engine, struct plan *plan)
 		return r;
 	}
 	/* What XDP shows was labelled, logged and allowed by the plan before. */
-	if (engine->use && engine->config.publish) {
+	if (engine->use && engine->config.publish &&
+	    is_other_plan(engine->use->plan, plan, engine->plan_text,
+			  engine->plan_text_len)) {
 		table_clear(engine->config.publish);
 		cache_unmark_all(engine->cache);
 	}

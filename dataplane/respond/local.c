@@ -223,11 +223,9 @@ static enum found put_referral(struct walk *w, const struct plan_step *step,
 
 static enum found look_zone(struct walk *w, const struct plan_step *step)
 {
-	const uint8_t *origin = step->zones.count ? step->zones.at[0].wire : NULL;
+	const uint8_t *origin = step->zones.at[0].wire;
 	struct zone_result zone;
 
-	if (!origin || !name_is_below(w->sname, origin))
-		return FOUND_NOTHING;
 	zone_lookup(w->read, step->source, origin, w->sname, w->qtype, &zone);
 	switch (zone.status) {
 	case ZONE_ABSENT:
@@ -272,8 +270,38 @@ static bool goes_on(const struct walk *w, const struct plan_block *block)
 	       (!w->aliases && special_step(block, STEP_WHOAMI, w->sname));
 }
 
+static bool is_zone_above(const struct plan_step *step, const uint8_t *name)
+{
+	return step->kind == STEP_ZONE && step->zones.count &&
+	       name_is_below(name, step->zones.at[0].wire);
+}
+
+/*
+ * Bytes of the longest origin of the block's zones that sname is in, 0 = none: of a zone
+ * and one below it, the lower one answers; but a DS is its parent's (RFC 4035 3.1.4.1).
+ */
+static unsigned longest_origin(const struct walk *w, const struct plan_block *block)
+{
+	unsigned longest = 0, apex = 0;
+
+	for (unsigned i = 0; i < block->step_count; i++) {
+		const struct plan_step *step = &block->steps[i];
+		unsigned len;
+
+		if (!is_zone_above(step, w->sname))
+			continue;
+		len = step->zones.at[0].len;
+		if (w->qtype == TYPE_DS && len == name_size(w->sname))
+			apex = len;
+		else if (len > longest)
+			longest = len;
+	}
+	return longest ? longest : apex;
+}
+
 static enum found look(struct walk *w, const struct plan_block *block)
 {
+	const unsigned longest = longest_origin(w, block);
 	enum found found = look_manual(w);
 
 	for (unsigned i = 0; i < block->step_count && found == FOUND_NOTHING; i++) {
@@ -281,7 +309,8 @@ static enum found look(struct walk *w, const struct plan_block *block)
 
 		if (step->kind == STEP_HOSTS)
 			found = look_hosts(w, step);
-		else if (step->kind == STEP_ZONE)
+		else if (is_zone_above(step, w->sname) &&
+			 step->zones.at[0].len == longest)
 			found = look_zone(w, step);
 	}
 	/* It exists, and nobody else is asked: NODATA. */

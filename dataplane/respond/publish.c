@@ -63,6 +63,12 @@ static bool is_publishable(const struct answer *answer)
 	       answer->ttl_count <= LANE53_BLOB_TTLS;
 }
 
+/* What the table would not take is offered again ever more rarely: 1, 2, 4, 8 ... */
+static bool is_due(const struct cache_hit *hit)
+{
+	return (hit->hits & (hit->hits - 1)) == 0;
+}
+
 void publish_hit(struct engine *engine, const struct cache_key *key,
 		 const struct answer *answer, const struct cache_hit *hit,
 		 const struct origin *route)
@@ -79,7 +85,7 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 	};
 	int r;
 
-	if (!table || !engine->use->plan->publish || hit->published ||
+	if (!table || !engine->use->plan->publish || hit->published || !is_due(hit) ||
 	    !is_publishable(answer))
 		return;
 	if (hit->hits < PUBLISH_HITS && !take_token(engine)) {

@@ -243,6 +243,44 @@ static void fallthrough(void)
 	kit_close(&kit);
 }
 
+/* A zone and one below it in one block: the lower answers, whatever their order. */
+static void nested_zones(void)
+{
+	static const char *const records[] = {
+		"1 org. 60 IN SOA a. b. 1 2 3 4 60",
+		"1 www.org. 60 IN A 192.0.2.1",
+		"1 sub.org. 60 IN DS 1 8 2 "
+		"0102030405060708091011121314151617181920212223242526272829303132",
+		"1 sub.org. 60 IN NS ns.sub.org.",
+		"2 sub.org. 60 IN SOA c. d. 1 2 3 4 60",
+		"2 www.sub.org. 60 IN A 192.0.2.2",
+		NULL,
+	};
+	static const struct row rows[] = {
+		{ "www.org A", NULL, "NOERROR aa | www.org. 60 IN A 192.0.2.1" },
+		{ "www.sub.org A", NULL,
+		  "NOERROR aa | www.sub.org. 60 IN A 192.0.2.2" },
+		{ "x.sub.org A", NULL,
+		  "NXDOMAIN aa ns| sub.org. 60 IN SOA c. d. 1 2 3 4 60" },
+		{ "sub.org SOA", NULL,
+		  "NOERROR aa | sub.org. 60 IN SOA c. d. 1 2 3 4 60" },
+		{ "sub.org DS", NULL,
+		  "NOERROR aa | sub.org. 60 IN DS 1 8 2 "
+		  "0102030405060708091011121314151617181920212223242526272829303132" },
+		{ "org DS", NULL, "NOERROR aa ns| org. 60 IN SOA a. b. 1 2 3 4 60" },
+	};
+
+	for (int swap = 0; swap < 2; swap++) {
+		kit_plan_init(&kp);
+		kit_block(&kp, ".");
+		kit_step(&kp, STEP_ZONE, swap ? 2 : 1, swap ? "sub.org" : "org");
+		kit_step(&kp, STEP_ZONE, swap ? 1 : 2, swap ? "org" : "sub.org");
+		kit_open(&kit, records, &kp.plan, false);
+		run(rows, ARRAY_LEN(rows));
+		kit_close(&kit);
+	}
+}
+
 /* Set by hand: wins at its name and type, and makes its name exist. */
 static void manual_records(void)
 {
@@ -623,6 +661,7 @@ static const struct check_case cases[] = {
 	{ "aliases", aliases },
 	{ "hosts answers", hosts_answers },
 	{ "fallthrough", fallthrough },
+	{ "nested zones", nested_zones },
 	{ "manual records", manual_records },
 	{ "header and EDNS", header_and_edns },
 	{ "broken queries", broken_queries },

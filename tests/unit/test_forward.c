@@ -999,6 +999,27 @@ static void admission(void)
 	kit_close(&kit);
 }
 
+/* What the table cannot take is not offered at each hit. */
+static void unpublishable(void)
+{
+	char name[256], response[600];
+
+	memset(name, 'a', sizeof(name));
+	for (unsigned i = 40; i < 200; i += 41)
+		name[i] = '.';
+	strcpy(name + 180, ".example.org"); /* longer than LANE53_CACHED_NAME_BYTES */
+	plan(POLICY_SEQUENTIAL, 1);
+	kit_open(&kit, NULL, &kp.plan, true);
+	snprintf(response, sizeof(response), "NOERROR | %s. 60 IN A 192.0.2.1", name);
+	kit_ask(&kit, name, NULL);
+	kit_respond(&kit, kit_sent(&kit, -1), response);
+	for (unsigned i = 0; i < 1000; i++)
+		kit_ask(&kit, name, NULL);
+	CU_ASSERT_EQUAL(kit.stats->published, 0);
+	CU_ASSERT_EQUAL(kit.stats->publish_full, 10);
+	kit_close(&kit);
+}
+
 /* What XDP shows belongs to the plan that published it. */
 static void a_new_plan_retracts(void)
 {
@@ -1010,7 +1031,12 @@ static void a_new_plan_retracts(void)
 	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
 	kit_ask(&kit, "www.example.org A", NULL);
 	CU_ASSERT_TRUE(in_table("www.example.org", TYPE_A, 0, &answer));
+	kp.plan.generation++; /* a reload that changed nothing */
+	kit_commit(&kit, NULL, &kp.plan);
+	kit_pass(&kit, 1);
+	CU_ASSERT_TRUE(in_table("www.example.org", TYPE_A, 0, &answer));
 	kp.plan.generation++;
+	kp.blocks[0].log = PLAN_LOG_ALL;
 	kit_commit(&kit, NULL, &kp.plan);
 	kit_pass(&kit, 1);
 	CU_ASSERT_FALSE(in_table("www.example.org", TYPE_A, 0, &answer));
@@ -1163,6 +1189,7 @@ static const struct check_case cases[] = {
 	{ "local records come first", local_records_come_first },
 	{ "publishing", publishing },
 	{ "admission", admission },
+	{ "unpublishable", unpublishable },
 	{ "a new plan retracts", a_new_plan_retracts },
 	{ "a bad world", a_bad_world },
 };
