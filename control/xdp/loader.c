@@ -213,7 +213,7 @@ static int load_problem(int r, struct problem *problem)
 	else
 		problem_set(
 			problem, NULL, 0,
-			"the kernel refused the XDP programs (%s): needs Linux 5.15 "
+			"the kernel refused the XDP programs (%s): needs Linux 6.1 "
 			"or newer with CONFIG_BPF_SYSCALL, or use -no-xdp (%s)",
 			strerror(-r), first_complaint);
 	return r == -EACCES ? -EPERM : r;
