@@ -59,7 +59,9 @@ else
 	CC=clang build build-clang || status=1
 
 	echo "== build-asan: unit suites under ASan and UBSan, corpora replayed"
-	if build build-asan -Db_sanitize=address,undefined -Db_lundef=false; then
+	# gcc's sanitizers make it warn where nothing is wrong, as its manual says (of
+	# strings that are NULL): the two builds above decide about warnings.
+	if build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false; then
 		run build-asan unit
 	else
 		status=1
