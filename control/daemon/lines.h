@@ -11,8 +11,8 @@
 #include <jansson.h>
 #include <uv.h>
 
-/* Longest request line: a record set of a large TXT RRset fits several times over. */
-#define LINES_REQUEST_MAX (1u << 20)
+/* Longest request line, as docs/control-protocol.md says. */
+#define LINES_REQUEST_MAX (64u << 10)
 
 struct lines_server;
 struct lines_request;
@@ -24,7 +24,7 @@ struct lines_request;
 typedef void lines_handler(void *context, struct lines_request *request, json_t *json);
 
 /*
- * Listen at @path (mode 0600), replacing what a dead process left there.
+ * Listen at @path (mode 0660), replacing what a dead process left there.
  * On success *@ret_server is the caller's.  Return: 0 or a negative errno.
  */
 int lines_listen(struct lines_server **ret_server, uv_loop_t *loop, const char *path,

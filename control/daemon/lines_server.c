@@ -230,7 +230,7 @@ int lines_listen(struct lines_server **ret_server, uv_loop_t *loop, const char *
 	uv_pipe_init(loop, &server->pipe, 0);
 	server->pipe.data = server;
 	(void)unlink(path); /* whoever listened there is dead: the instance is locked */
-	mask = umask(0177);
+	mask = umask(0117);
 	r = uv_pipe_bind(&server->pipe, path);
 	(void)umask(mask);
 	if (r == 0)

@@ -321,6 +321,8 @@ static int spawn(struct worker *w)
 static int find_running(const struct worker *w, bool *ret_same_program)
 {
 	const struct supervisor *s = w->supervisor;
+	const char *slash = strrchr(s->program, '/');
+	const char *base_name = slash ? slash + 1 : s->program;
 	char path[PATH_MAX + 32], text[4096];
 	ssize_t len;
 	FILE *f;
@@ -343,7 +345,7 @@ static int find_running(const struct worker *w, bool *ret_same_program)
 		fclose(f);
 	text[got] = 0;
 	if (!memmem(text, got, s->run, strlen(s->run) + 1) ||
-	    !memmem(text, got, "lane53-worker", 13))
+	    !memmem(text, got, base_name, strlen(base_name)))
 		return 0; /* the number was given to someone else */
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	len = readlink(path, text, sizeof(text) - 1);

@@ -73,7 +73,7 @@ static void asked_and_answered(void)
 
 	begin();
 	CU_ASSERT_EQUAL(stat(path, &st), 0);
-	CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, 0660);
 	ask("x", 1000);
 	CU_ASSERT_TRUE(json_is_true(json_object_get(last, "ok")));
 	ask("refuse", 1000);
