@@ -626,6 +626,78 @@ static void test_modes(void)
 	open_table();
 }
 
+static void test_kinds(void)
+{
+	static const struct {
+		const char *name, *make;
+		enum attach_mode asked;
+		bool attached;
+		enum attach_mode mode;
+		const char *note;
+	} kinds[] = {
+		{ "k-tap", "ip tuntap add k-tap mode tap", ATTACH_AUTO, true,
+		  ATTACH_NATIVE, "" },
+		{ "k-br", "ip link add k-br type bridge", ATTACH_AUTO, true,
+		  ATTACH_GENERIC, "" },
+		{ "k-big",
+		  "ip link add k-big mtu 9000 type veth peer name k-end mtu 9000",
+		  ATTACH_NATIVE, false, ATTACH_AUTO, "MTU" },
+		{ "k-any",
+		  "ip link add k-any mtu 9000 type veth peer name k-far mtu 9000",
+		  ATTACH_AUTO, true, ATTACH_GENERIC, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const struct xdp_rule rule = { .pattern = kinds[i].name,
+					       .mode = kinds[i].asked };
+		const struct xdp_interface *list;
+		unsigned count;
+
+		printf("  %s\n", kinds[i].make);
+		if (!run("%s 2>/dev/null", kinds[i].make)) {
+			printf("  not in this kernel\n");
+			continue;
+		}
+		CU_ASSERT_EQUAL(apply(&rule, 1), 0);
+		list = xdp_interfaces(xdp, &count);
+		CU_ASSERT_EQUAL_FATAL(count, 1);
+		CU_ASSERT_EQUAL(list[0].attached, kinds[i].attached);
+		CU_ASSERT_EQUAL(list[0].mode, kinds[i].mode);
+		CU_ASSERT_PTR_NOT_NULL(strstr(list[0].note, kinds[i].note));
+		CU_ASSERT_TRUE(run("ip link del %s", kinds[i].name));
+	}
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+}
+
+/* Two instances in one namespace: apart but for an interface that both claim. */
+static void test_two_instances(void)
+{
+	const struct xdp_config config = { .instance = "second",
+					   .ifaces = ifaces,
+					   .local_slots = 256,
+					   .cache_slots = 256 };
+	const struct xdp_rule rules[] = { { .pattern = "c0" }, { .pattern = "d0" } };
+	const struct xdp_interface *list;
+	struct xdp *second;
+	unsigned count;
+
+	CU_ASSERT_TRUE(run("ip link add d0 type veth peer name d1"));
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL_FATAL(xdp_open(&second, &config, &problem), 0);
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL(xdp_apply(second, rules, 2, NULL, &problem), 0);
+	list = xdp_interfaces(second, &count);
+	CU_ASSERT_EQUAL_FATAL(count, 2);
+	CU_ASSERT_FALSE(list[0].attached);
+	CU_ASSERT_PTR_NOT_NULL(strstr(list[0].note, "\"lane53_entry\""));
+	CU_ASSERT_TRUE(list[1].attached);
+	xdp_close(second);
+	CU_ASSERT_EQUAL(xdp_remove("second", &problem), 0);
+	CU_ASSERT_TRUE(has_pin("link-c0")); /* the first one's */
+	CU_ASSERT_TRUE(run("ip link del d0"));
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+}
+
 static void test_services(void)
 {
 	const unsigned before = service_count();
@@ -1222,6 +1294,8 @@ static const struct check_case cases[] = {
 	{ "a dispatcher that we cannot join", test_foreign_dispatcher },
 	{ "native where there is none", test_native_refused },
 	{ "modes change", test_modes },
+	{ "modes by kind of interface", test_kinds },
+	{ "two instances", test_two_instances },
 	{ "services follow addresses by difference", test_services },
 	{ "sources", test_sources },
 	{ "hidden VLAN tags are refused", test_vlan_offload },
