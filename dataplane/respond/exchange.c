@@ -60,13 +60,7 @@ int exchanges_open(struct engine *engine)
 	unsigned count = engine->config.max_waiting * EXCHANGES_PER_WAITING;
 
 	engine->exchanges = calloc(count, sizeof(*engine->exchanges));
-	if (!engine->exchanges)
-		return -ENOMEM;
-	for (unsigned i = count; i-- > 0;) {
-		engine->exchanges[i].next = engine->exchange_free;
-		engine->exchange_free = &engine->exchanges[i];
-	}
-	return 0;
+	return engine->exchanges ? 0 : -ENOMEM;
 }
 
 void exchanges_close(struct engine *engine)
@@ -78,9 +72,13 @@ struct exchange *exchange_take(struct engine *engine, struct upstream *upstream)
 {
 	struct exchange *x = engine->exchange_free;
 
-	if (!x)
+	if (x)
+		engine->exchange_free = x->next;
+	else if (engine->exchange_high <
+		 engine->config.max_waiting * EXCHANGES_PER_WAITING)
+		x = &engine->exchanges[engine->exchange_high++];
+	else
 		return NULL;
-	engine->exchange_free = x->next;
 	*x = (struct exchange){ .upstream = upstream };
 	x->tcp = upstream_at(upstream)->proto == PLAN_TCP;
 	x->deadline.due = exchange_due;

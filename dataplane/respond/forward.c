@@ -7,7 +7,8 @@
  *   client ─┘          └─► exchange ─► upstream      or all at once (fanout)
  *
  * A pending is one distinct (view, RD, DO, CD, class, type, name): however many clients
- * ask, the upstream is asked once.  Each client keeps its own ID, case, flags and EDNS.  Whom to ask is policy.c's.
+ * ask, the upstream is asked once.  Each client keeps its own ID, case, flags and EDNS.
+ * Whom to ask is policy.c's.
  *
  * Nothing is answered from within forward_ask(): a query that cannot be asked at all
  * fails by its deadline, set to now, so a port never sees a response to a query that it
@@ -40,12 +41,6 @@ int forward_open(struct engine *engine)
 	if (!engine->pendings || !engine->waitings || !engine->pending_buckets)
 		return -ENOMEM;
 	engine->pending_mask = buckets - 1;
-	for (unsigned i = count; i-- > 0;) {
-		engine->pendings[i].next = engine->pending_free;
-		engine->pending_free = &engine->pendings[i];
-		engine->waitings[i].next = engine->waiting_free;
-		engine->waiting_free = &engine->waitings[i];
-	}
 	return 0;
 }
 
@@ -108,7 +103,10 @@ static struct pending *pending_take(struct engine *engine, uint64_t hash)
 	struct pending *p = engine->pending_free;
 	struct pending **bucket = &engine->pending_buckets[hash & engine->pending_mask];
 
-	engine->pending_free = p->next;
+	if (p)
+		engine->pending_free = p->next;
+	else /* never more pendings than who waits */
+		p = &engine->pendings[engine->pending_high++];
 	*p = (struct pending){ .next = *bucket, .hash = hash };
 	*bucket = p;
 	p->last = &p->first;
@@ -310,7 +308,10 @@ static void wait_for(struct engine *engine, struct pending *p,
 {
 	struct waiting *w = engine->waiting_free;
 
-	engine->waiting_free = w->next;
+	if (w)
+		engine->waiting_free = w->next;
+	else
+		w = &engine->waitings[engine->waiting_high++];
 	*w = (struct waiting){
 		.port = origin->port,
 		.client = *origin->client,
@@ -335,7 +336,8 @@ enum forward_result forward_ask(struct engine *engine, const struct origin *orig
 	uint64_t hash = hash_of(engine, question);
 	struct pending *p;
 
-	if (!engine->config.transport || !f || !engine->waiting_free)
+	if (!engine->config.transport || !f ||
+	    engine->waiting_count >= engine->config.max_waiting)
 		return FORWARD_FAILED;
 	if (f->plan->max_concurrent && f->waiting >= f->plan->max_concurrent)
 		return FORWARD_REFUSED;
@@ -346,7 +348,7 @@ enum forward_result forward_ask(struct engine *engine, const struct origin *orig
 			stats_add(&engine->config.stats->coalesced, 1);
 		return FORWARD_WAITS;
 	}
-	p = pending_take(engine, hash); /* never more pendings than who waits */
+	p = pending_take(engine, hash);
 	p->question = *question;
 	p->use = engine->use;
 	p->use->refs++;

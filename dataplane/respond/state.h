@@ -100,11 +100,13 @@ struct engine {
 	unsigned publish_tokens;
 
 	struct upstream *upstreams;
+	/* Pools: what was never used is behind *_high, and its pages are not there. */
 	struct exchange *exchanges, *exchange_free;
 	struct pending *pendings, *pending_free;
 	struct pending **pending_buckets;
 	uint32_t pending_mask;
 	struct waiting *waitings, *waiting_free;
+	unsigned exchange_high, pending_high, waiting_high;
 	unsigned waiting_count;
 
 	char hostname[256];

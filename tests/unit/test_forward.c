@@ -244,16 +244,13 @@ static void cache_directive(void)
 		kit_respond(&kit, kit_sent(&kit, -1), GOOD);
 		kit_ask(&kit, "nx.example.org A", NULL);
 		kit_respond(&kit, kit_sent(&kit, -1), "NXDOMAIN | | " SOA_300);
-		if (strcmp(kit_ask(&kit, "www.example.org A", NULL), "(later)") ==
-		    rows[i].success_kept)
-			CU_PASS();
-		CU_ASSERT_EQUAL(kit_open_count(&kit), !rows[i].success_kept);
+		kit_ask(&kit, "www.example.org A", NULL);
+		if (kit_open_count(&kit) != !rows[i].success_kept)
+			CU_FAIL(rows[i].what);
 		kit_ask(&kit, "nx.example.org A", NULL);
 		if (kit_open_count(&kit) !=
-		    (unsigned)!rows[i].success_kept + !rows[i].denial_kept) {
-			printf("\n  %s\n", rows[i].what);
-			CU_FAIL("kept or not");
-		}
+		    (unsigned)!rows[i].success_kept + !rows[i].denial_kept)
+			CU_FAIL(rows[i].what);
 		kit_close(&kit);
 	}
 }
@@ -410,17 +407,12 @@ static void forged_and_broken_responses(void)
 		{ "pointer loop", 12 + 17 + 4, 0xC0, false },
 	};
 	uint8_t message[600];
-	unsigned mismatched = 0;
 
-	start(POLICY_SEQUENTIAL, 2);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char question[64];
 		size_t len;
 
-		kit_close(&kit);
 		start(POLICY_SEQUENTIAL, 2);
-		snprintf(question, sizeof(question), "www.example.org A");
-		kit_ask(&kit, question, NULL);
+		kit_ask(&kit, "www.example.org A", NULL);
 		len = kit_response(kit_sent(&kit, -1), GOOD, message);
 		if (rows[i].off >= 0)
 			message[rows[i].off] = (uint8_t)rows[i].value;
@@ -429,18 +421,15 @@ static void forged_and_broken_responses(void)
 		if (rows[i].value == 0xC0)
 			message[rows[i].off + 1] = (uint8_t)rows[i].off;
 		kit_respond_raw(&kit, kit_sent(&kit, -1), message, len);
-		mismatched = rows[i].mismatched;
-		if (kit.stats->upstream_mismatched != mismatched) {
-			printf("\n  %s\n", rows[i].what);
-			CU_FAIL("mismatched");
-		}
+		if (kit.stats->upstream_mismatched != rows[i].mismatched)
+			CU_FAIL(rows[i].what);
 		/* and the next upstream is asked */
 		SEEN(kit_later(&kit), "(none)");
 		CU_ASSERT_EQUAL(kit_sent(&kit, -1)->upstream->remote.addr[15], 2);
 		kit_respond(&kit, kit_sent(&kit, -1), GOOD);
 		SEEN(kit_later(&kit), "NOERROR ra | " WWW);
+		kit_close(&kit);
 	}
-	kit_close(&kit);
 }
 
 static void silence_and_retries(void)
