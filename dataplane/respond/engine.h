@@ -66,6 +66,9 @@ struct engine_config {
 	/* A logged query; time_ns is 0: the engine reads no clock, the worker stamps. */
 	void (*on_event)(void *context, const struct lane53_event *event);
 	void *context;
+	/* CLOCK_MONOTONIC, read at each response for what it took; NULL: time stands
+	 * still within a batch. */
+	uint64_t (*clock_ns)(void);
 	uint64_t seed;        /* random: upstream choice */
 	unsigned max_waiting; /* clients waiting for upstreams at the most */
 };

@@ -52,6 +52,12 @@ static void count_duration(struct stats_label *label, uint64_t ns)
 	stats_add(&label->duration_sum_ns, ns);
 }
 
+static uint64_t time_taken(const struct engine *engine, const struct origin *origin)
+{
+	return (engine->config.clock_ns ? engine->config.clock_ns() : engine->now_ns) -
+	       origin->start_ns;
+}
+
 static void count_response(struct engine *engine, const struct origin *origin,
 			   unsigned rcode, size_t len)
 {
@@ -72,7 +78,7 @@ static void count_response(struct engine *engine, const struct origin *origin,
 	stats_add(&label->responses[rcode & FLAG_RCODE], 1);
 	stats_add(&label->response_size[tcp][stats_size_bucket((uint32_t)len)], 1);
 	stats_add(&label->response_size_sum[tcp], len);
-	count_duration(label, engine->now_ns - origin->start_ns);
+	count_duration(label, time_taken(engine, origin));
 }
 
 /* The class of `log` that a response is in (CoreDNS's response.Classify). */
@@ -94,7 +100,7 @@ static void put_event(struct engine *engine, const struct origin *origin,
 {
 	const struct asked *asked = origin->asked;
 	const struct client *client = origin->client;
-	uint64_t took_ns = engine->now_ns - origin->start_ns;
+	uint64_t took_ns = time_taken(engine, origin);
 	struct lane53_event event = {
 		.duration_ns = took_ns < UINT32_MAX ? (uint32_t)took_ns : UINT32_MAX,
 		.view = client->view,

@@ -213,6 +213,7 @@ static enum worker_exit open_engine(struct worker *w, char *why)
 		.stats = w->stats,
 		.on_event = on_event,
 		.context = w,
+		.clock_ns = worker_now_ns,
 		.max_waiting = WAITING_MAX,
 	};
 	int r = transport_socket_open(&w->transport, &sink);

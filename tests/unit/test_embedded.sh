@@ -106,6 +106,7 @@ is "zone file, alias, TCP" "$(ask alias.example.org +tcp | tr '\n' ' ')" \
 is "health" "$(http 1 health)" OK
 is "ready" "$(http 2 ready)" OK
 is "a log line" "$(logged 'INFO.*"AAAA IN one.test. udp .*NOERROR qr,aa,rd')" 1
+is "and what it took" "$(logged 'AAAA IN one.test.* 0\.[0-9]*s$')" 1
 is "metrics" "$(http 3 metrics | grep -c 'coredns_dns_requests_total{.*proto="tcp"')" 1
 
 control record set default "new.test. 30 A 192.0.2.9" >/dev/null
