@@ -16,7 +16,7 @@
 #include "daemon/sources.h"
 #include "dns/name.h"
 #include "plan/plan.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include "xdp/xdp.h"
 
 struct worker_stats *gather_map(struct daemon *d, enum worker_io io)

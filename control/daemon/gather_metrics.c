@@ -11,7 +11,7 @@
 #include "daemon/metrics.h"
 #include "dns/name.h"
 #include "plan/plan.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include "xdp/xdp.h"
 
 /* ---- labels: one row per zone of a block, as the plan numbers them ---- */

@@ -7,7 +7,7 @@
 #include "daemon/exposition.h"
 #include "daemon/metrics_own.h"
 #include "lane53/wire.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include <errno.h>
 #include <ldns/ldns.h>
 #include <stdio.h>

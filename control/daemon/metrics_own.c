@@ -5,7 +5,7 @@
 #include "daemon/metrics_own.h"
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include <ldns/ldns.h>
 #include <stddef.h>
 #include <stdio.h>

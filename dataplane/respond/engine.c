@@ -11,7 +11,7 @@
 #include "cache/table.h"
 #include "respond/state.h"
 #include "store/store.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /*
  * Of each pool, and in bytes: what the largest Corefile may ask of one worker.  Address

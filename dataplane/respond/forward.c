@@ -23,7 +23,7 @@
 #include "respond/build.h"
 #include "respond/import.h"
 #include "respond/pending.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /* ---- pools ---- */
 

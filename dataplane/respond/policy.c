@@ -10,7 +10,7 @@
 #include "lane53/wire.h"
 #include "respond/import.h"
 #include "respond/pending.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /* fanout's pause before it asks the same upstream again. */
 #define PAUSE_NS (100 * NS_PER_MS)

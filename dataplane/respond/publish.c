@@ -11,7 +11,7 @@
 #include "lane53/wire.h"
 #include "cache/table.h"
 #include "respond/state.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /* Hits that earn a slot without a token. */
 #define PUBLISH_HITS 2

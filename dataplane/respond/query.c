@@ -9,7 +9,7 @@
 #include "dns/name.h"
 #include "respond/special.h"
 #include "respond/state.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 struct visit {
 	struct engine *engine;

@@ -7,7 +7,7 @@
 #include "lane53/abi.h"
 #include "lane53/wire.h"
 #include "respond/state.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 static bool is_ipv4(const uint8_t addr[16])
 {

@@ -15,7 +15,7 @@
 #include "lane53/wire.h"
 #include "dns/name.h"
 #include "respond/state.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 struct upstream {
 	struct upstream *next;

@@ -18,7 +18,7 @@
 #include "respond/engine.h"
 #include "store/store.h"
 #include "worker/control.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /* Clients that wait for upstreams; 64 KiB of TCP rooms aside, some 5 MiB. */
 #define WAITING_MAX 10000

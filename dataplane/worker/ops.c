@@ -15,7 +15,7 @@
 #include "lane53/wire.h"
 #include "plan/plan.h"
 #include "respond/engine.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include "worker/worker.h"
 
 #define CACHE_LIMIT_DEFAULT 10000 /* entries of `cache` in one reply, some 1 MB */

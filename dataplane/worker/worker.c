@@ -16,7 +16,7 @@
 #include "lane53/abi.h"
 #include "plan/plan.h"
 #include "respond/engine.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 /* The promise is 100 ms (abi.h); a timer may be late by a tick or two. */
 #define BEAT_NS (80 * MS_NS)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # floors.sh - includes go down: include < bpf, dataplane < control < tests, scripts;
-# inside dataplane worker > respond > io > cache > store, plan > dns.
+# inside dataplane worker > respond > io > cache > store, plan > dns, stats.
 # Prints each include that goes up, and fails if there is one.
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
@@ -25,12 +25,13 @@ check dataplane "$control|\".*\.bpf\.h\"|\".*\.skel\.h\"|<bpf/libbpf"
 # port_dpdk.c loads nothing itself: it silences the libbpf that libxdp loads with
 grep -v 'port_dpdk\.c:.*<bpf/libbpf\.h>' "$bad" >"$bad.1" || true
 mv "$bad.1" "$bad"
-check dataplane/dns '"(plan|store|cache|io|respond|worker)/'
+check dataplane/dns '"(plan|store|stats|cache|io|respond|worker)/'
+check dataplane/stats '"(dns|plan|store|cache|io|respond|worker)/'
 check dataplane/plan '"(store|cache|io|respond|worker)/'
 check dataplane/store '"(plan|cache|io|respond|worker)/'
 check dataplane/cache '"(io|respond|worker)/'
 check dataplane/io '"(respond|worker)/'
-check dataplane/respond '"worker/(main|worker|control)'
+check dataplane/respond '"worker/'
 check control '"(check\.h|tests/)'
 
 cat "$bad"

@@ -19,7 +19,7 @@
 #include "io/port.h"
 #include "plan/plan.h"
 #include "respond/engine.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 #define KIT_ASKS_MAX 4096
 #define KIT_TEXT     16384

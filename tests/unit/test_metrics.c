@@ -7,7 +7,7 @@
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
 #include "lane53/wire.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 static char dir[] = "/tmp/lane53-stats-XXXXXX";
 static char path[64];

@@ -28,7 +28,7 @@
 #include "lane53/wire.h"
 #include "plan/plan.h"
 #include "store/store.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include "worker_run.h"
 
 static uint16_t port;

@@ -30,7 +30,7 @@
 #include "dns/name.h"
 #include "lane53/abi.h"
 #include "lane53/wire.h"
-#include "worker/stats.h"
+#include "stats/stats.h"
 #include "worker_run.h"
 
 #define HEADERS (48 + 14 + 20 + 8) /* lane, Ethernet, IPv4, UDP */

@@ -5,7 +5,7 @@
  * A file of another version is never cut short under a reader that maps it (it would
  * die of SIGBUS): the writer renames a new one over it.
  */
-#include "worker/stats.h"
+#include "stats/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
