@@ -211,11 +211,10 @@ static int load_problem(int r, struct problem *problem)
 			    "no memory for the XDP tables: raise the memory limit of "
 			    "this service, or use -no-xdp");
 	else
-		problem_set(
-			problem, NULL, 0,
-			"the kernel refused the XDP programs (%s): needs Linux 6.1 "
-			"or newer with CONFIG_BPF_SYSCALL, or use -no-xdp (%s)",
-			strerror(-r), first_complaint);
+		problem_set(problem, NULL, 0,
+			    "the kernel refused the XDP programs (%s): needs Linux 6.1 "
+			    "or newer with CONFIG_BPF_SYSCALL, or use -no-xdp (%s)",
+			    strerror(-r), first_complaint);
 	return r == -EACCES ? -EPERM : r;
 }
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include "lane53/abi.h"
 
-#define STATS_MAGIC            0x4c35335354415401ull /* "L53STAT", version 1 */
+#define STATS_MAGIC            0x4c35335354415402ull /* "L53STAT", version 2 */
 #define STATS_RCODES           16
 #define STATS_DURATION_BUCKETS 17 /* 0.25 ms * 2^0..15, +Inf (CoreDNS's) */
 #define STATS_UPSTREAMS        64
