@@ -319,7 +319,7 @@ static void finish(struct process *process)
 			0; /* the stack takes over, then we go */
 		xdp_heartbeat_clear(d->xdp);
 	}
-	if (process->teardown || !d->xdp)
+	if (process->teardown || d->options->no_xdp || d->looping)
 		supervisor_stop(d->supervisor, on_workers_stopped, process);
 	else
 		leave(process);
@@ -498,8 +498,12 @@ static int serve(struct process *process)
 	process->lameduck.data = process->rewake.data = process;
 	uv_timer_start(&process->rewake, on_rewake, WAKE_EVERY_MS, WAKE_EVERY_MS);
 	supervisor_adopt(d->supervisor, WORKER_SOCKET);
-	if (!d->options->no_xdp)
+	if (!d->options->no_xdp) {
 		supervisor_adopt(d->supervisor, WORKER_DPDK);
+	} else if (fastpath_is_left(d)) {
+		supervisor_end(d->supervisor, WORKER_DPDK);
+		fastpath_remove(d); /* or it would answer with what was true then */
+	}
 	setup_apply(d, config, on_started, d);
 	if (d->options->pidfile)
 		write_pid(d->options->pidfile);

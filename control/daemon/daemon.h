@@ -66,6 +66,7 @@ struct daemon {
 	bool socket_up, dpdk_up;
 	bool ready_said; /* `lane53d: ready` is printed */
 	bool ending;
+	bool looping; /* an upstream leads back to us: the workers must not go on */
 };
 
 /* ---- setup.c: put a Corefile into force ---- */

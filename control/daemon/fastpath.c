@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cache/table.h"
 #include "daemon/commit.h"
@@ -125,6 +126,15 @@ static int attach_table(struct daemon *d)
 	return 0;
 }
 
+bool fastpath_is_left(const struct daemon *d)
+{
+	char pins[128];
+
+	snprintf(pins, sizeof(pins), "/sys/fs/bpf/lane53/%s/v%d", d->options->name,
+		 LANE53_ABI_VERSION);
+	return access(pins, F_OK) == 0;
+}
+
 void fastpath_prepare(struct daemon *d, const struct config *config)
 {
 	struct xdp_config wanted = { .instance = d->options->name,
@@ -135,7 +145,8 @@ void fastpath_prepare(struct daemon *d, const struct config *config)
 	char text[1024];
 	int r;
 
-	if (d->xdp || d->options->no_xdp || !config->xdp_count)
+	if (d->xdp || d->options->no_xdp ||
+	    (!config->xdp_count && !fastpath_is_left(d)))
 		return;
 	r = d->ifaces ? xdp_open(&d->xdp, &wanted, &problem) : -ENODEV;
 	if (r == 0) {

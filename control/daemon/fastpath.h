@@ -7,11 +7,18 @@
 #define LANE53_FASTPATH_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct config;
 struct daemon;
 
-/* Open XDP if @config has an `xdp` directive and it is not open yet. */
+/* Did an earlier lane53d of this instance leave XDP in place? */
+bool fastpath_is_left(const struct daemon *d);
+
+/*
+ * Open XDP if @config has an `xdp` directive, or an earlier life had one (then it is
+ * adopted, and detached by fastpath_apply()), and it is not open yet.
+ */
 void fastpath_prepare(struct daemon *d, const struct config *config);
 
 /* The rules of d->config and the plan just committed are in force from now on. */

@@ -64,6 +64,7 @@ static void on_answer(void *context, const uint8_t *message, size_t len,
 		log_line("[FATAL] plugin/loop: Loop detected: a query of our own came "
 			 "back to us; an upstream leads here, see "
 			 "https://coredns.io/plugins/loop#troubleshooting");
+		d->looping = true;
 		daemon_stop(d, false, 1);
 		return;
 	}

@@ -491,30 +491,41 @@ void supervisor_close(struct supervisor *s)
 	}
 }
 
+void supervisor_end(struct supervisor *s, enum worker_io io)
+{
+	struct worker *w = &s->worker[io];
+	bool same;
+
+	switch (w->state) {
+	case WORKER_OFF:
+		w->pid = find_running(w, &same);
+		w->adopted = true;
+		if (w->pid && watch_pid(w) == 0) {
+			stop(w);
+			return;
+		}
+		unwatch(w);
+		w->pid = 0;
+		return;
+	case WORKER_WAITING:
+		uv_timer_stop(&w->timer);
+		w->state = WORKER_OFF;
+		return;
+	case WORKER_STARTING:
+	case WORKER_RUNNING:
+		stop(w);
+		return;
+	case WORKER_STOPPING:
+		return;
+	}
+}
+
 void supervisor_stop(struct supervisor *s, void (*done)(void *context), void *context)
 {
 	s->stopped = done;
 	s->stopped_context = context;
-	for (int io = 0; io < WORKER_COUNT; io++) {
-		struct worker *w = &s->worker[io];
-		bool same;
-
-		if (w->state == WORKER_OFF) {
-			w->pid = find_running(w, &same);
-			w->adopted = true;
-			if (!w->pid || watch_pid(w)) {
-				unwatch(w);
-				w->pid = 0;
-				continue;
-			}
-			stop(w);
-		} else if (w->state == WORKER_WAITING) {
-			uv_timer_stop(&w->timer);
-			w->state = WORKER_OFF;
-		} else if (w->state != WORKER_STOPPING) {
-			stop(w);
-		}
-	}
+	for (int io = 0; io < WORKER_COUNT; io++)
+		supervisor_end(s, io);
 	check_stopped(s);
 }
 

@@ -67,6 +67,9 @@ void supervisor_close(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor, void (*done)(void *context),
 		     void *context);
 
+/* Stop one worker for good. */
+void supervisor_end(struct supervisor *supervisor, enum worker_io io);
+
 void supervisor_view(const struct supervisor *supervisor, enum worker_io io,
 		     struct worker_view *ret);
 const char *worker_io_name(enum worker_io io); /* "dpdk", "socket" */
