@@ -8,14 +8,10 @@
  * the next start adopts them.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +20,7 @@
 #include "daemon/daemon.h"
 #include "daemon/eventlog.h"
 #include "daemon/fastpath.h"
+#include "daemon/instance.h"
 #include "daemon/lines.h"
 #include "daemon/log.h"
 #include "daemon/loops.h"
@@ -80,88 +77,6 @@ static int show_directives(void)
 	for (unsigned i = 0; i < directive_count; i++)
 		printf("dns.%s\n", directives[i].name);
 	return 0;
-}
-
-static void write_pid(const char *path)
-{
-	FILE *f = fopen(path, "we");
-
-	if (!f || fprintf(f, "%d\n", getpid()) < 0)
-		log_error("%s: cannot write the process ID: %s", path, strerror(errno));
-	if (f)
-		fclose(f);
-}
-
-/* One lane53d per instance: whoever holds the lock on its pid file. */
-static int lock_instance(const struct options *options)
-{
-	char path[PATH_MAX + 16], pid[16] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/lane53d.pid", options->run);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		log_error("%s: %s", path, strerror(errno));
-		return -1;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (read(fd, pid, sizeof(pid) - 1) > 0)
-			pid[strcspn(pid, "\n")] = 0;
-		log_error("%s: instance '%s' runs already (pid %s); stop it, or use "
-			  "-name for another one",
-			  path, options->name, pid);
-		close(fd);
-		return -1;
-	}
-	(void)!ftruncate(fd, 0);
-	dprintf(fd, "%d\n", getpid());
-	return fd;
-}
-
-/* ---- the store ---- */
-
-/* Move what cannot be used out of the way; it stays for whoever wants to look. */
-static int set_aside(struct daemon *d, const char *why)
-{
-	char aside[PATH_MAX + 32];
-	struct stat st;
-	unsigned n = 0;
-
-	do
-		snprintf(aside, sizeof(aside), "%s/store.bad-%u", d->options->state,
-			 ++n);
-	while (lstat(aside, &st) == 0);
-	if (rename(d->options->store, aside)) {
-		log_error("%s: %s, and it cannot be moved away: %s; use -state DIR",
-			  d->options->store, why, strerror(errno));
-		return -errno;
-	}
-	degraded_set(&d->degraded, "store",
-		     "%s: the zone store %s; it was set aside as %s, and begun anew: "
-		     "records set by hand are in there",
-		     d->options->store, why, aside);
-	return 0;
-}
-
-static int open_store(struct daemon *d)
-{
-	const char *dir = d->options->store;
-	int r = store_open(&d->store, dir, STORE_READ_WRITE, 0);
-
-	if (r == STORE_OTHER_VERSION)
-		r = set_aside(d, "is of another version");
-	else if (r == -EIO || r == -EINVAL)
-		r = set_aside(d, "is corrupt");
-	else if (r < 0)
-		log_error("%s: cannot open the zone store: %s; use -state DIR", dir,
-			  strerror(-r));
-	if (r < 0 || d->store)
-		return r;
-	r = store_open(&d->store, dir, STORE_READ_WRITE, 0);
-	if (r)
-		log_error("%s: cannot make a zone store: %s; use -state DIR", dir,
-			  strerror(r < 0 ? -r : EIO));
-	return r ? -EIO : 0;
 }
 
 /* ---- what happens while it runs ---- */
@@ -258,33 +173,6 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- the end ---- */
 
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
-{
-	(void)s;
-	(void)type;
-	(void)ftw;
-	(void)remove(path); /* what stays shows as a directory that is not empty */
-	return 0;
-}
-
-static void remove_run_dir(const struct daemon *d)
-{
-	static const char *const names[] = { "control.sock",     "events.sock",
-					     "worker-dpdk.sock", "worker-socket.sock",
-					     "worker-dpdk.pid",  "worker-socket.pid",
-					     "stats-dpdk",       "stats-socket",
-					     "lane53d.pid" };
-	char path[PATH_MAX + 32];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", d->options->run, names[i]);
-		(void)unlink(path);
-	}
-	snprintf(path, sizeof(path), "%s/dpdk", d->options->run); /* EAL's own */
-	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	(void)rmdir(d->options->run);
-}
-
 static void leave(struct process *process)
 {
 	struct daemon *d = &process->d;
@@ -292,7 +180,7 @@ static void leave(struct process *process)
 
 	if (process->teardown) {
 		fastpath_remove(d);
-		remove_run_dir(d);
+		instance_remove_run_dir(d);
 	} else {
 		fastpath_close(d);
 		snprintf(path, sizeof(path), "%s/control.sock", d->options->run);
@@ -409,7 +297,7 @@ static int open_parts(struct daemon *d)
 {
 	struct commits_config commits = { .context = d, .flush = flush_for_commit };
 	struct problem problem = { .text = "" };
-	int r = open_store(d);
+	int r = instance_open_store(d);
 
 	if (r == 0)
 		r = publisher_open(&d->publisher, NULL, NULL);
@@ -506,7 +394,7 @@ static int serve(struct process *process)
 	}
 	setup_apply(d, config, on_started, d);
 	if (d->options->pidfile)
-		write_pid(d->options->pidfile);
+		instance_write_pid(d->options->pidfile);
 	uv_run(d->loop, UV_RUN_DEFAULT);
 	store_close(d->store);
 	return process->exit_code;
@@ -538,7 +426,7 @@ int main(int argc, char **argv)
 		log_problem(&problem, true);
 		return 1;
 	}
-	process.lock = lock_instance(&options);
+	process.lock = instance_lock(&options);
 	if (process.lock < 0)
 		return 1;
 	if (!options.quiet)

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * sources.c - see sources.h.
- *
- * A unit is what has a number in the store: a hosts directive, or one zone of one zone
- * file.  A stamp (modification time, size, inode) says whether a file may have changed.
- */
+/* sources.c - see sources.h and sources_parts.h. */
 #include "sources.h"
 
 #include <errno.h>
@@ -18,6 +13,7 @@
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/sources_parts.h"
 #include "dns/name.h"
 #include "plan/plan.h"
 #include "source/auto.h"
@@ -26,46 +22,6 @@
 #include "source/report.h"
 #include "source/zonefile.h"
 #include "store/store.h"
-
-struct stamp {
-	struct timespec mtime;
-	off_t size;
-	ino_t inode;
-	bool exists;
-};
-
-struct unit {
-	unsigned directive; /* index into config.sources */
-	const char *path;
-	struct plan_name origin; /* zone files */
-	char id[512];            /* store_id("source", id) */
-	uint32_t source;         /* its number; 0 before it is loaded */
-	struct stamp stamp;      /* of what was read last */
-	bool has_serial;
-	uint32_t serial;
-	size_t records;
-	bool bad;        /* the last read failed: the store's records stay */
-	char state[768]; /* "ok" or why not */
-};
-
-struct watcher {
-	uv_timer_t timer;
-	struct sources *sources;
-	unsigned directive;
-};
-
-struct sources {
-	struct daemon *d;
-	const struct config *config;
-	unsigned directive_count; /* config is gone before the last timer is */
-	struct auto_zones *scans; /* per directive; empty but for `auto` */
-	struct config_found *found;
-	unsigned found_count;
-	struct unit *units;
-	unsigned unit_count;
-	struct watcher *watchers;
-	unsigned open; /* timers, and one for the owner */
-};
 
 /* ---- reports ---- */
 
@@ -92,7 +48,7 @@ static void key_of(const struct unit *unit, char *out, size_t room)
 
 /* ---- making ---- */
 
-static struct stamp stamp_of(const char *path)
+struct stamp sources_stamp(const char *path)
 {
 	struct stamp stamp = { .exists = false };
 	struct stat st;
@@ -100,13 +56,6 @@ static struct stamp stamp_of(const char *path)
 	if (path && stat(path, &st) == 0)
 		stamp = (struct stamp){ st.st_mtim, st.st_size, st.st_ino, true };
 	return stamp;
-}
-
-static bool is_same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return a->exists == b->exists && a->size == b->size && a->inode == b->inode &&
-	       a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
 static struct unit *add_unit(struct sources *s, unsigned directive)
@@ -199,7 +148,7 @@ static int add_directive(struct sources *s, unsigned directive)
 	return 0;
 }
 
-static void release(struct sources *s)
+void sources_release(struct sources *s)
 {
 	if (--s->open > 0)
 		return;
@@ -230,7 +179,7 @@ int sources_open(struct sources **ret, struct daemon *d, const struct config *co
 	for (unsigned i = 0; i < config->source_count && r == 0; i++)
 		r = add_directive(s, i);
 	if (r < 0) {
-		release(s);
+		sources_release(s);
 		return r;
 	}
 	*ret = s;
@@ -241,7 +190,7 @@ static void on_watcher_closed(uv_handle_t *handle)
 {
 	struct watcher *watcher = handle->data;
 
-	release(watcher->sources);
+	sources_release(watcher->sources);
 }
 
 void sources_close(struct sources *s)
@@ -254,7 +203,7 @@ void sources_close(struct sources *s)
 			uv_close((uv_handle_t *)&s->watchers[i].timer,
 				 on_watcher_closed);
 		}
-	release(s);
+	sources_release(s);
 }
 
 const struct config_found *sources_found(const struct sources *s, unsigned *ret_count)
@@ -349,10 +298,10 @@ static void keep_last(struct sources *s, struct unit *unit, const char *trouble)
 		     unit->state);
 }
 
-static int load_unit(struct sources *s, struct unit *unit, struct commit *commit)
+int sources_load_unit(struct sources *s, struct unit *unit, struct commit *commit)
 {
 	struct records *records = NULL;
-	struct stamp stamp = stamp_of(unit->path);
+	struct stamp stamp = sources_stamp(unit->path);
 	char trouble[700] = "", key[600];
 	bool no_file;
 	int r;
@@ -391,113 +340,9 @@ int sources_load(struct sources *s, struct commit *commit)
 
 	degraded_begin(&s->d->degraded, "source/");
 	for (unsigned i = 0; i < s->unit_count && r == 0; i++)
-		r = load_unit(s, &s->units[i], commit);
+		r = sources_load_unit(s, &s->units[i], commit);
 	degraded_end(&s->d->degraded, "source/");
 	return r;
-}
-
-/* ---- watching ---- */
-
-/* Does `auto` find other files than before? */
-static bool has_other_files(struct sources *s, unsigned directive)
-{
-	struct report quiet = { .each = NULL };
-	const struct auto_zones *was = &s->scans[directive];
-	struct auto_zones is;
-	bool differs;
-
-	if (auto_scan(&is, &s->config->sources[directive], &quiet) < 0)
-		return false;
-	differs = is.count != was->count;
-	for (unsigned i = 0; i < is.count && !differs; i++)
-		differs = strcmp(is.at[i].path, was->at[i].path) != 0 ||
-			  !name_equal(is.at[i].origin.wire, was->at[i].origin.wire);
-	auto_zones_deinit(&is);
-	return differs;
-}
-
-/* A zone file whose serial stands is left alone, as CoreDNS does. */
-static bool has_same_serial(struct sources *s, const struct unit *unit)
-{
-	const struct config_source *source = &s->config->sources[unit->directive];
-	struct report quiet = { .each = NULL };
-	struct records *records;
-	uint32_t serial;
-	bool same;
-
-	if (source->kind == SOURCE_HOSTS || source->reload_by_mtime ||
-	    !unit->has_serial)
-		return false;
-	if (zonefile_read(&records, unit->path, unit->origin.wire, &quiet) < 0)
-		return false; /* load_unit() will say why */
-	same = zonefile_serial(records, unit->origin.wire, &serial) &&
-	       serial == unit->serial;
-	records_close(records);
-	return same;
-}
-
-static void reload_unit(struct sources *s, struct unit *unit)
-{
-	struct commit *commit;
-	int r = commit_begin(&commit, s->d->commits);
-
-	if (r < 0) {
-		log_error("%s changed, but the store cannot be written: %s", unit->path,
-			  strerror(-r));
-		return;
-	}
-	r = load_unit(s, unit, commit);
-	if (r < 0) {
-		log_error("%s: %s", unit->path, strerror(-r));
-		commit_abort(commit);
-		return;
-	}
-	if (!unit->bad)
-		log_info("%s reloaded: %zu records", unit->path, unit->records);
-	commit_end(commit, NULL, NULL);
-}
-
-static void on_watch(uv_timer_t *timer)
-{
-	struct watcher *watcher = timer->data;
-	struct sources *s = watcher->sources;
-
-	if (s->d->ending)
-		return;
-	if (s->config->sources[watcher->directive].kind == SOURCE_AUTO &&
-	    has_other_files(s, watcher->directive)) {
-		setup_again(s->d);
-		return; /* these sources may be gone now */
-	}
-	for (unsigned i = 0; i < s->unit_count; i++) {
-		struct unit *unit = &s->units[i];
-		struct stamp now = stamp_of(unit->path);
-
-		if (unit->directive != watcher->directive ||
-		    is_same_stamp(&unit->stamp, &now))
-			continue;
-		if (has_same_serial(s, unit))
-			unit->stamp = now;
-		else
-			reload_unit(s, unit);
-	}
-}
-
-void sources_watch(struct sources *s)
-{
-	for (unsigned i = 0; i < s->config->source_count; i++) {
-		uint32_t every_ms = s->config->sources[i].reload_ms;
-		struct watcher *watcher = &s->watchers[i];
-
-		if (!every_ms || watcher->sources)
-			continue;
-		watcher->sources = s;
-		watcher->directive = i;
-		uv_timer_init(s->d->loop, &watcher->timer);
-		watcher->timer.data = watcher;
-		uv_timer_start(&watcher->timer, on_watch, every_ms, every_ms);
-		s->open++;
-	}
 }
 
 /* ---- showing ---- */

@@ -3,10 +3,8 @@
 #include "supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/worker_process.h"
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -47,8 +46,7 @@ struct watch {
 
 struct supervisor {
 	uv_loop_t *loop;
-	char *program, *store, *run, *instance, *pins, *lane;
-	bool hugepages;
+	struct worker_command command;
 	void (*on_change)(void *context, enum worker_io io, bool up);
 	void *context;
 	struct worker worker[WORKER_COUNT];
@@ -84,7 +82,7 @@ static void start(struct worker *w);
 
 static void socket_path(const struct worker *w, char out[PATH_MAX])
 {
-	snprintf(out, PATH_MAX, "%s/worker-%s.sock", w->supervisor->run,
+	snprintf(out, PATH_MAX, "%s/worker-%s.sock", w->supervisor->command.run,
 		 worker_io_name(w->io));
 }
 
@@ -92,12 +90,12 @@ static void release(struct supervisor *s)
 {
 	if (--s->open > 0)
 		return;
-	free(s->program);
-	free(s->store);
-	free(s->run);
-	free(s->instance);
-	free(s->pins);
-	free(s->lane);
+	free(s->command.program);
+	free(s->command.store);
+	free(s->command.run);
+	free(s->command.instance);
+	free(s->command.pins);
+	free(s->command.lane);
 	free(s);
 }
 
@@ -268,96 +266,10 @@ static void on_look(uv_timer_t *timer)
 		  on_status, w);
 }
 
-static int spawn(struct worker *w)
-{
-	struct supervisor *s = w->supervisor;
-	const char *argv[20];
-	unsigned n = 0;
-	posix_spawnattr_t attr;
-	posix_spawn_file_actions_t files;
-	sigset_t defaults, none;
-	pid_t pid;
-	int r;
-
-	argv[n++] = s->program;
-	argv[n++] = "--io";
-	argv[n++] = worker_io_name(w->io);
-	argv[n++] = "--store";
-	argv[n++] = s->store;
-	argv[n++] = "--run";
-	argv[n++] = s->run;
-	argv[n++] = "--instance";
-	argv[n++] = s->instance;
-	if (w->io == WORKER_DPDK) {
-		argv[n++] = "--pins";
-		argv[n++] = s->pins;
-		argv[n++] = "--lane";
-		argv[n++] = s->lane;
-		argv[n++] = "--hugepages";
-		argv[n++] = s->hugepages ? "yes" : "no";
-	}
-	argv[n] = NULL;
-
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	r = posix_spawn(&pid, s->program, &files, &attr, (char **)argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	if (r)
-		return -r;
-	w->pid = pid;
-	return 0;
-}
-
-/* The pid in worker-<io>.pid if that process is our program for this run directory. */
-static int find_running(const struct worker *w, bool *ret_same_program)
-{
-	const struct supervisor *s = w->supervisor;
-	const char *slash = strrchr(s->program, '/');
-	const char *base_name = slash ? slash + 1 : s->program;
-	char path[PATH_MAX + 32], text[4096];
-	ssize_t len;
-	FILE *f;
-	int pid = 0;
-	size_t got;
-
-	snprintf(path, sizeof(path), "%s/worker-%s.pid", s->run, worker_io_name(w->io));
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%d", &pid) != 1 || pid <= 1)
-		pid = 0;
-	fclose(f);
-	if (!pid || kill(pid, 0))
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	f = fopen(path, "re");
-	got = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	if (f)
-		fclose(f);
-	text[got] = 0;
-	if (!memmem(text, got, s->run, strlen(s->run) + 1) ||
-	    !memmem(text, got, base_name, strlen(base_name)))
-		return 0; /* the number was given to someone else */
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	len = readlink(path, text, sizeof(text) - 1);
-	text[len > 0 ? len : 0] = 0;
-	*ret_same_program = !strcmp(text, s->program);
-	return pid;
-}
-
 static void fail(struct worker *w, int error)
 {
 	snprintf(w->trouble, sizeof(w->trouble), "cannot start %s: %s",
-		 w->supervisor->program, strerror(-error));
+		 w->supervisor->command.program, strerror(-error));
 	log_error("worker %s: %s; next try in %u ms", worker_io_name(w->io), w->trouble,
 		  w->backoff_ms);
 	w->pid = 0;
@@ -369,13 +281,15 @@ static void fail(struct worker *w, int error)
 
 static void start(struct worker *w)
 {
-	int r = spawn(w);
+	int r = worker_spawn(&w->supervisor->command, w->io == WORKER_DPDK);
 
 	w->adopted = false;
 	w->restarts++;
 	w->born_ms = uv_now(w->supervisor->loop);
-	if (r == 0)
+	if (r > 0) {
+		w->pid = r;
 		r = watch_pid(w);
+	}
 	if (r < 0) {
 		fail(w, r);
 		return;
@@ -408,7 +322,7 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 	if (w->state != WORKER_OFF)
 		return;
 	w->backoff_ms = BACKOFF_MIN_MS;
-	w->pid = find_running(w, &same);
+	w->pid = worker_find(&s->command, w->io == WORKER_DPDK, &same);
 	if (!w->pid)
 		return;
 	w->adopted = true;
@@ -458,13 +372,13 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 	if (!s)
 		return -ENOMEM;
 	s->loop = config->loop;
-	s->program = copy(config->program);
-	s->store = copy(config->store);
-	s->run = copy(config->run);
-	s->instance = copy(config->instance);
-	s->pins = copy(config->pins);
-	s->lane = copy(config->lane);
-	s->hugepages = config->hugepages;
+	s->command.program = copy(config->program);
+	s->command.store = copy(config->store);
+	s->command.run = copy(config->run);
+	s->command.instance = copy(config->instance);
+	s->command.pins = copy(config->pins);
+	s->command.lane = copy(config->lane);
+	s->command.hugepages = config->hugepages;
 	s->on_change = config->on_change;
 	s->context = config->context;
 	for (int io = 0; io < WORKER_COUNT; io++) {
@@ -498,7 +412,7 @@ void supervisor_end(struct supervisor *s, enum worker_io io)
 
 	switch (w->state) {
 	case WORKER_OFF:
-		w->pid = find_running(w, &same);
+		w->pid = worker_find(&s->command, w->io == WORKER_DPDK, &same);
 		w->adopted = true;
 		if (w->pid && watch_pid(w) == 0) {
 			stop(w);
