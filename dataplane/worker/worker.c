@@ -180,13 +180,18 @@ static void mirror_xsk_drops(struct worker *w)
 	w->xsk_dropped_seen = dropped;
 }
 
+/* Not before there is a plan to answer by, nor while draining. */
+static bool is_beating(const struct worker *w)
+{
+	return w->pins.settings && w->stage < DRAINING && w->generation != 0;
+}
+
 /* XDP compares with the coarse clock, so that is the one to write. */
 static void beat(struct worker *w, uint64_t now_ns)
 {
 	struct timespec coarse;
 
-	if (!w->pins.settings || now_ns < w->beat_ns || w->stage >= DRAINING ||
-	    w->generation == 0)
+	if (!is_beating(w) || now_ns < w->beat_ns)
 		return;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
 	__atomic_store_n(&w->pins.settings->heartbeat_ns,
@@ -280,7 +285,7 @@ static void sleep_until_due(struct worker *w)
 		due = w->refresh_ns;
 	if (!w->options->lane && w->port_ns < due)
 		due = w->port_ns;
-	if (w->pins.settings && w->beat_ns < due)
+	if (is_beating(w) && w->beat_ns < due)
 		due = w->beat_ns;
 	if (w->stage == LAMEDUCK && w->stage_ns < due)
 		due = w->stage_ns;
