@@ -337,13 +337,6 @@ static void on_started(void *context, int result, bool changed)
 	}
 	reload_start(d);
 	supervisor_start(d->supervisor, WORKER_SOCKET);
-	if (!d->xdp)
-		return;
-	if (!xdp_hugepages_free_bytes())
-		degraded_set(&d->degraded, "hugepages",
-			     "no free hugepages: the dpdk worker uses ordinary memory; "
-			     "to change that: sysctl vm.nr_hugepages=256");
-	supervisor_start(d->supervisor, WORKER_DPDK);
 }
 
 static void draw_loop_token(struct daemon *d)

@@ -315,9 +315,34 @@ static void with_rules(struct daemon *d, bool apply)
 	rules_deinit(&rules);
 }
 
+/* The lane's worker runs as long as any interface may send down the lane. */
+static void run_worker(struct daemon *d)
+{
+	if (!d->config->xdp_count) {
+		supervisor_end(d->supervisor, WORKER_DPDK);
+		degraded_clear(&d->degraded, "hugepages");
+		return;
+	}
+	if (xdp_hugepages_free_bytes())
+		degraded_clear(&d->degraded, "hugepages");
+	else if (!d->dpdk_up)
+		degraded_set(&d->degraded, "hugepages",
+			     "no free hugepages: the dpdk worker uses ordinary memory; "
+			     "to change that: sysctl vm.nr_hugepages=256");
+	supervisor_start(d->supervisor, WORKER_DPDK);
+}
+
 void fastpath_apply(struct daemon *d)
 {
+	struct lane53_settings *settings;
+
+	if (!d->xdp)
+		return;
+	settings = xdp_settings(d->xdp);
+	settings->udp_limit = commits_plan(d->commits)->udp_payload;
+	settings->enabled = 1; /* also after a detach that was cut short */
 	with_rules(d, true);
+	run_worker(d);
 }
 
 void fastpath_sync(struct daemon *d)

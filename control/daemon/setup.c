@@ -76,6 +76,12 @@ static void tell_bind(void *context, const struct problem *problem)
 	degraded_set(&telling->d->degraded, key, "%s", text);
 }
 
+/* fe80::/10 says nothing without an interface, which a listener has no room for. */
+static bool is_link_local(const uint8_t addr[16])
+{
+	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
 /* Addresses of this machine, for binds to interfaces; allocated. */
 static struct config_local *locals_of(const struct daemon *d, unsigned *ret_count)
 {
@@ -87,7 +93,7 @@ static struct config_local *locals_of(const struct daemon *d, unsigned *ret_coun
 	for (unsigned i = 0; locals && i < count; i++) {
 		const struct iface *iface = iface_find(d->ifaces, own[i].ifindex);
 
-		if (!iface)
+		if (!iface || is_link_local(own[i].addr))
 			continue;
 		snprintf(locals[n].interface, sizeof(locals[n].interface), "%s",
 			 iface->name);

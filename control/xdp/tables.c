@@ -55,15 +55,16 @@ int tables_map_local(const struct lane53_bpf *skel, const uint32_t *secret,
 int tables_map_cache(const struct lane53_bpf *skel, const uint32_t *secret,
 		     struct table_arrays *ret)
 {
-	/* the worker writes it, not we */
+	const int rw = PROT_READ | PROT_WRITE;
+	/* the worker writes it; while there is none, the daemon takes answers out of it */
 	struct table_arrays arrays = {
-		.slots = map_array(skel->maps.cache, PROT_READ),
+		.slots = map_array(skel->maps.cache, rw),
 		.slot_count = bpf_map__max_entries(skel->maps.cache),
-		.small = map_array(skel->maps.cache_small, PROT_READ),
+		.small = map_array(skel->maps.cache_small, rw),
 		.small_count = bpf_map__max_entries(skel->maps.cache_small),
-		.large = map_array(skel->maps.cache_large, PROT_READ),
+		.large = map_array(skel->maps.cache_large, rw),
 		.large_count = bpf_map__max_entries(skel->maps.cache_large),
-		.names = map_array(skel->maps.cache_names, PROT_READ),
+		.names = map_array(skel->maps.cache_names, rw),
 		.secret = secret,
 	};
 

@@ -131,7 +131,10 @@ bool xdp_rule_waits(const struct xdp *xdp, unsigned rule);
 
 /* ---- tables ---- */
 
-/* The mapped arrays: `local` to write, `cache` to read.  Valid until grow_commit(). */
+/*
+ * The mapped arrays: `local` to write, `cache` to read (and to take answers out of while
+ * no worker writes it).  Valid until grow_commit().
+ */
 void xdp_local_arrays(const struct xdp *xdp, struct table_arrays *ret_arrays);
 void xdp_cache_arrays(const struct xdp *xdp, struct table_arrays *ret_arrays);
 
