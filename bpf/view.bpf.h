@@ -100,9 +100,13 @@ static __always_inline bool source_is_own(const struct frame *f)
 	return bpf_map_lookup_elem(&services, &key) != 0;
 }
 
-/* Ask the maps.  Sets @ret on VIEW_OK, and f->to.tenant. */
-static __always_inline enum view_status view_look_up(const struct xdp_md *ctx,
-						     struct frame *f, struct view *ret)
+/*
+ * Ask the maps.  Sets @ret on VIEW_OK, and f->to.tenant.
+ * verifier: out of line, its keys are not on the stack of the way to an answer, which
+ * is 512 bytes deep at the most (and each frame counts in steps of 32).
+ */
+static __noinline enum view_status view_look_up(const struct xdp_md *ctx,
+						struct frame *f, struct view *ret)
 {
 	const struct lane53_iface *iface = bpf_map_lookup_elem(&interfaces, &f->in);
 	const struct lane53_service *service;
