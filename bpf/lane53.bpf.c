@@ -24,12 +24,9 @@ struct visit {
 /* No outcome yet: the next step decides. */
 #define GO_ON LANE53_OUTCOME_COUNT
 
-static __always_inline enum lane53_outcome arrive(struct xdp_md *ctx, struct visit *v)
+static __always_inline enum lane53_outcome arrive(struct xdp_md *ctx, struct visit *v,
+						  const struct lane53_settings *set)
 {
-	const struct lane53_settings *set = settings_get();
-
-	if (!set || !set->enabled)
-		return LANE53_PASSED_DISABLED;
 	switch (frame_read(ctx, &v->frame)) {
 	case FRAME_NOT_UDP:
 		return LANE53_PASSED_NOT_DNS;
@@ -122,18 +119,21 @@ static __always_inline enum lane53_outcome answer(struct xdp_md *ctx,
 }
 
 /*
- * From the message on.  Not static: verified once, for any frame, instead of once for
- * each way through tags, IP versions and clients known or not (171,143 instructions
- * became 36,000).  So what it is handed is numbers: settings are looked up again.
+ * verifier: as a global function, verified once for any frame, what follows arrive()
+ * would take 37,000 instructions instead of 155,000 (of 1,000,000), and 6 ns more of
+ * every answer's 105.  Loading is rare.
  */
-__noinline int serve(struct xdp_md *ctx, struct visit *v)
+static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visit *v)
 {
 	const struct lane53_settings *set = settings_get();
-	struct cursor message;
 	enum lane53_outcome why;
+	struct cursor message;
 
-	if (!v || !set)
+	if (!set || !set->enabled)
 		return LANE53_PASSED_DISABLED;
+	why = arrive(ctx, v, set);
+	if (why != GO_ON)
+		return why;
 	message = frame_message(ctx, &v->frame);
 	why = ask(&message, v);
 	if (why == GO_ON)
@@ -141,13 +141,6 @@ __noinline int serve(struct xdp_md *ctx, struct visit *v)
 	if (why == LANE53_TO_LANE)
 		why = lane_push(ctx, set, &v->frame, &v->view);
 	return why;
-}
-
-static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visit *v)
-{
-	const enum lane53_outcome why = arrive(ctx, v);
-
-	return why == GO_ON ? (enum lane53_outcome)serve(ctx, v) : why;
 }
 
 /* The only place that turns an outcome of the entry into an XDP action. */

@@ -2,7 +2,7 @@
 /*
  * bench_entry.c - nanoseconds per run of lane53_entry beside a bare reflector's.
  *
- *	bench_entry [ROUNDS]
+ *	bench_entry [ROUNDS [PART OF A ROW'S NAME]]
  *
  * Live frames over a native veth pair, every one fresh, names in random order; the peer
  * drops what comes back.  Time is run_time_ns / run_cnt of the kernel itself (its two
@@ -188,7 +188,13 @@ static double median(double *values, int count)
 	return values[count / 2];
 }
 
-static void report(struct figure figures[][ARRAY_LEN(rows)], int rounds)
+static bool row_is_wanted(const struct row *row, const char *wanted)
+{
+	return row->reflector || !wanted || strstr(row->name, wanted);
+}
+
+static void report(struct figure figures[][ARRAY_LEN(rows)], int rounds,
+		   const char *wanted)
 {
 	double base_rate = 0;
 
@@ -196,6 +202,8 @@ static void report(struct figure figures[][ARRAY_LEN(rows)], int rounds)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		double ns[ROUNDS_MAX], rate[ROUNDS_MAX], ratio[ROUNDS_MAX];
 
+		if (!row_is_wanted(&rows[i], wanted))
+			continue;
 		for (int r = 0; r < rounds; r++) {
 			ns[r] = figures[r][i].ns_per_run;
 			rate[r] = figures[r][i].runs_per_s;
@@ -207,10 +215,17 @@ static void report(struct figure figures[][ARRAY_LEN(rows)], int rounds)
 	}
 }
 
+static int prog_of(const struct row *row, const struct reflector_bpf *reflector)
+{
+	return bpf_program__fd(row->reflector ? reflector->progs.reflect
+					      : rig.skel->progs.lane53_entry);
+}
+
 int main(int argc, char **argv)
 {
 	static struct figure figures[ROUNDS_MAX][ARRAY_LEN(rows)];
 	const struct rig_sizes sizes = { SLOTS, SLOTS };
+	const char *wanted = argc > 2 ? argv[2] : NULL;
 	int rounds = argc > 1 ? atoi(argv[1]) : 7;
 	struct reflector_bpf *reflector;
 	int r = rig_open(&rig, &sizes);
@@ -228,13 +243,10 @@ int main(int argc, char **argv)
 	fill(&rig.cache, 'c', LANE53_SLOT_RA | LANE53_SLOT_AGE | LANE53_SLOT_NEEDS_RD);
 	for (int round = 0; round < rounds; round++)
 		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			figures[round][i] = measure(
-				&rows[i],
-				bpf_program__fd(
-					rows[i].reflector
-						? reflector->progs.reflect
-						: rig.skel->progs.lane53_entry));
-	report(figures, rounds);
+			if (row_is_wanted(&rows[i], wanted))
+				figures[round][i] =
+					measure(&rows[i], prog_of(&rows[i], reflector));
+	report(figures, rounds, wanted);
 	reflector_bpf__destroy(reflector);
 	rig_close(&rig);
 	return 0;
