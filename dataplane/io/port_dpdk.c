@@ -332,6 +332,18 @@ static int eal_start(const struct port_dpdk_config *config, bool hugepages)
 	return rte_eal_init(argc, argv) < 0 ? -rte_errno : 0;
 }
 
+/* EAL makes it even if it keeps nothing there; a kill -9 must not leave it behind. */
+static void remove_directory(const struct port_dpdk_config *config)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/dpdk/lane53-%s", config->run_dir,
+		 config->instance);
+	(void)rmdir(path); /* stays if EAL does keep something */
+	snprintf(path, sizeof(path), "%s/dpdk", config->run_dir);
+	(void)rmdir(path);
+}
+
 /* ---- the port ---- */
 
 static int port_configure(struct dpdk_port *port)
@@ -433,6 +445,7 @@ int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config
 	libxdp_set_print(NULL);
 	(void)libbpf_set_print(NULL);
 	r = eal_start(config, hugepages);
+	remove_directory(config);
 	if (r < 0) {
 		snprintf(why, room, "DPDK does not start on %s: %s%s",
 			 config->interface, strerror(-r), advice(r));
