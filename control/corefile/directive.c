@@ -12,7 +12,8 @@
 const struct directive directives[] = {
 	{ .name = "bind", .args = "ADDRESS|INTERFACE...", .min = 1, .max = ANY_NUMBER,
 	  .text = "Answer at these addresses only; an interface stands for all of its "
-		  "addresses, now and when they change. Without it: at every address.",
+		  "addresses but link-local ones of IPv6, now and when they change. "
+		  "Without it: at every address.",
 	  .example = "bind 127.0.0.1 lo {\n    except ::1\n}\nwhoami",
 	  .options = bind_options,
 	  .begin = bind_begin },

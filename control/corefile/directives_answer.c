@@ -321,7 +321,9 @@ void xdp_end(struct compile *c, const struct statement *s)
 const struct option xdp_options[] = {
 	{ "mode", "auto|native|generic",
 	  "the kernel's hook: native in the driver, generic for any interface; auto "
-	  "(default) takes native on NICs and tap, generic on veth, bridges and lo",
+	  "(default) takes native on NICs and tap, generic on veth, bridges and lo; "
+	  "native "
+	  "on a veth delivers only if its peer runs an XDP program as well",
 	  1, 1, false, xdp_mode },
 	{ "vlan", "ID",
 	  "only frames with this VLAN tag; makes the server block a tenant of its own",

@@ -129,6 +129,12 @@ static bool bind_names(const struct config_bind *bind, const uint8_t addr[16],
 	return false;
 }
 
+/* As CoreDNS: such an address means nothing without its interface. */
+static bool is_link_local(const uint8_t addr[16])
+{
+	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
 typedef void address_fn(struct build *b, unsigned unit, const uint8_t addr[16]);
 
 /* The addresses of one bind, but those that an `except` takes out.  Return: how many. */
@@ -143,7 +149,8 @@ static unsigned each_of_bind(struct build *b, unsigned unit,
 		const uint8_t *addr = bind->is_address ? bind->addr : local->addr;
 		bool excepted = false;
 
-		if (!bind->is_address && strcmp(local->interface, bind->text))
+		if (!bind->is_address &&
+		    (strcmp(local->interface, bind->text) || is_link_local(addr)))
 			continue;
 		for (unsigned j = 0; j < block->except_count; j++)
 			excepted |= bind_names(&block->excepts[j], addr, b->in);

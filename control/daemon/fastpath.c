@@ -56,6 +56,9 @@ static void on_interface(void *context, enum xdp_change change,
 		degraded_set(&d->degraded, key, "xdp: %s: %s", interface->name,
 			     interface->note);
 		return;
+	case XDP_FORGOTTEN:
+		degraded_clear(&d->degraded, key);
+		return;
 	}
 }
 

@@ -299,6 +299,15 @@ static void explain_native(const struct iface *iface, int r, bool is_auto, char 
 			 iface->name, why, strerror(-r));
 }
 
+/* Asked for, so done; but who asked may not know (ARCHITECTURE 3). */
+static void warn_native(const struct iface *iface, char *note, size_t room)
+{
+	if (!strcmp(iface->kind, "veth"))
+		snprintf(note, room,
+			 "answers arrive only if its peer runs an XDP program as well; "
+			 "`mode auto` needs none");
+}
+
 static int pin_link(struct xdp *xdp, const struct link *link, char *note, size_t room)
 {
 	char path[PINS_BYTES];
@@ -346,6 +355,8 @@ int link_attach(struct xdp *xdp, const struct iface *iface, enum attach_mode mod
 	}
 	if (r == 0)
 		r = add_link(xdp, &link);
+	if (r == 0 && link.mode == ATTACH_NATIVE)
+		warn_native(iface, note, room);
 	if (r < 0 && link.fd >= 0)
 		close(link.fd);
 	return r < 0 ? r : 0;

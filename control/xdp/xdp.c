@@ -255,10 +255,12 @@ static void tell_changes(const struct xdp *xdp, const struct xdp_interface *old,
 	if (!xdp->on_interface)
 		return;
 	for (unsigned i = 0; i < old_count; i++)
-		if (old[i].attached &&
-		    !find_interface(xdp->interfaces, xdp->interface_count,
+		if (!find_interface(xdp->interfaces, xdp->interface_count,
 				    old[i].ifindex))
-			xdp->on_interface(xdp->context, XDP_DETACHED, &old[i]);
+			xdp->on_interface(xdp->context,
+					  old[i].attached ? XDP_DETACHED
+							  : XDP_FORGOTTEN,
+					  &old[i]);
 	for (unsigned i = 0; i < xdp->interface_count; i++) {
 		const struct xdp_interface *now = &xdp->interfaces[i];
 

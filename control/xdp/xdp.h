@@ -31,7 +31,12 @@ struct xdp;
 
 enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
 
-enum xdp_change { XDP_ATTACHED, XDP_DETACHED, XDP_REFUSED };
+enum xdp_change {
+	XDP_ATTACHED,
+	XDP_DETACHED,
+	XDP_REFUSED,
+	XDP_FORGOTTEN, /* was refused; went, or no rule matches it any more */
+};
 
 /* One interface that a rule matches. */
 struct xdp_interface {

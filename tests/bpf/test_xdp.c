@@ -44,7 +44,7 @@ static struct ifaces *ifaces;
 static struct xdp *xdp;
 static struct table *table;
 static struct problem problem;
-static unsigned changes[3]; /* by enum xdp_change */
+static unsigned changes[4]; /* by enum xdp_change */
 static char last_note[512];
 
 static const uint8_t service[16] = { [10] = 0xff, [11] = 0xff, 10, 53, 0, 1 };
@@ -571,6 +571,16 @@ static void test_foreign(const char *name, const char *expected)
 	CU_ASSERT_EQUAL(changes[XDP_ATTACHED], 1);
 	CU_ASSERT_TRUE(run("ip link del c4"));
 	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+
+	/* a refused one that goes is told as well */
+	CU_ASSERT_TRUE(run("ip link add c4 type veth peer name p4"));
+	ifindex = (int)if_nametoindex("c4");
+	CU_ASSERT_EQUAL(bpf_xdp_attach(ifindex, fd, XDP_FLAGS_SKB_MODE, NULL), 0);
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+	changes[XDP_FORGOTTEN] = 0;
+	CU_ASSERT_TRUE(run("ip link del c4"));
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+	CU_ASSERT_EQUAL(changes[XDP_FORGOTTEN], 1);
 	close(fd);
 }
 

@@ -59,6 +59,7 @@ static const struct config_local locals[] = {
 	{ "eth0", V4(192, 0, 2, 2) },
 	{ "lo", V4(127, 0, 0, 1) },
 	{ "eth0", V4(192, 0, 2, 1) },
+	{ "eth0", { 0xfe, 0x80, [15] = 1 } }, /* link-local: left out */
 };
 
 static struct config *compile(const char *text)
