@@ -250,6 +250,7 @@ static int open_supervisor(struct daemon *d)
 		.pins = pins,
 		.lane = lane_b,
 		.hugepages = xdp_hugepages_free_bytes() > 0,
+		.renew = d->store_renewed,
 		.on_change = on_worker,
 		.context = d,
 	};

@@ -41,6 +41,7 @@ struct daemon {
 	struct degraded degraded;
 
 	struct store *store;
+	bool store_renewed; /* what ran before holds another one */
 	struct publisher *publisher;
 	struct commits *commits;
 	struct sources *sources;

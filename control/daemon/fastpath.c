@@ -113,6 +113,12 @@ static int grow_commit(void *context)
 
 /* ---- life ---- */
 
+static void on_flushed(void *context, unsigned flushed)
+{
+	(void)context;
+	(void)flushed;
+}
+
 static int attach_table(struct daemon *d)
 {
 	struct publish_growth growth = { grow_begin, grow_commit, d };
@@ -125,6 +131,9 @@ static int attach_table(struct daemon *d)
 	if (r < 0)
 		return r;
 	publisher_attach(d->publisher, table, &growth);
+	/* A store without a plan is new: it gives views other numbers than the cache has. */
+	if (!commits_plan(d->commits))
+		flush_caches(d, 0, NULL, on_flushed, NULL);
 	commits_attached(d->commits);
 	return 0;
 }

@@ -66,6 +66,7 @@ static int set_aside(struct daemon *d, const char *why)
 			  d->options->store, why, strerror(errno));
 		return -errno;
 	}
+	d->store_renewed = true;
 	degraded_set(&d->degraded, "store",
 		     "%s: the zone store %s; it was set aside as %s, and begun anew: "
 		     "records set by hand are in there",

@@ -15,7 +15,8 @@ struct options;
 int instance_lock(const struct options *options);
 
 /*
- * Open d->store; one that is corrupt or of another version is set aside.
+ * Open d->store; one that is corrupt or of another version is set aside, and
+ * d->store_renewed says so.
  * Return: 0 or a negative errno (logged).
  */
 int instance_open_store(struct daemon *d);

@@ -54,6 +54,7 @@ struct supervisor {
 	void *stopped_context;
 	unsigned open; /* timers and questions that still hold on to this */
 	bool closing;
+	bool renew;
 };
 
 const char *worker_io_name(enum worker_io io)
@@ -333,12 +334,12 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 		return;
 	}
 	w->state = WORKER_STARTING;
-	if (same) {
+	if (same && !s->renew) {
 		uv_timer_start(&w->timer, on_look, 0, 0);
 		return;
 	}
-	log_info("worker %s (pid %d) is of another build: replaced", worker_io_name(io),
-		 w->pid);
+	log_info("worker %s (pid %d) is of another build or store: replaced",
+		 worker_io_name(io), w->pid);
 	(void)kill(w->pid, SIGTERM);
 }
 
@@ -379,6 +380,7 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 	s->command.pins = copy(config->pins);
 	s->command.lane = copy(config->lane);
 	s->command.hugepages = config->hugepages;
+	s->renew = config->renew;
 	s->on_change = config->on_change;
 	s->context = config->context;
 	for (int io = 0; io < WORKER_COUNT; io++) {

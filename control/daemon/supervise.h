@@ -43,6 +43,7 @@ struct supervisor_config {
 	const char *store, *run, *instance;
 	const char *pins, *lane; /* dpdk only */
 	bool hugepages;
+	bool renew; /* adopt none: they hold a store that is no longer ours */
 	/* Called when a worker begins to answer (@up) and when it has died. */
 	void (*on_change)(void *context, enum worker_io io, bool up);
 	void *context;

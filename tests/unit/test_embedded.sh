@@ -173,9 +173,38 @@ is "a second one is refused" "$code $(grep -c 'runs already' "$dir/second")" "1 
 stop
 is "its workers ended with it" "$(ask one.test 2>&1 | grep -c 'refused')" 1
 
+start "once more" 3
+kill -9 "$pid"
+wait "$pid" 2>/dev/null || true
+old=$(worker)
 head -c 8192 /dev/urandom >"$dir/state/default/store/data.mdb"
-start "with a corrupt store" 3
+start "with a corrupt store" 4
 is "hosts after that" "$(ask one.test)" 192.0.2.1
+is "the worker that had the old store was replaced" \
+	"$(logged "pid $old) is of another build or store")" 1
 is "it was set aside" "$(ls -d "$dir"/state/default/store.bad-1 | wc -l)" 1
 stop
+
+code=0
+"$lane53d" -check -conf "$dir/Corefile" >"$dir/reply" 2>&1 || code=$?
+is "-check of a good Corefile" "$code" 0
+echo ". { wombat }" >"$dir/Bad"
+code=0
+"$lane53d" -check -conf "$dir/Bad" >"$dir/reply" 2>&1 || code=$?
+is "-check of a bad one" "$code $(grep -c "Bad:1: .*'wombat'" "$dir/reply")" "1 1"
+code=0
+"$lane53d" -wombat >"$dir/reply" 2>&1 || code=$?
+is "a flag that is none" "$code" 2
+is "-plugins" "$("$lane53d" -plugins | grep -c '^dns.forward$')" 1
+
+cat >"$dir/Corefile" <<-END
+	.:$port {
+	    loop
+	    forward . 127.0.0.1:$port
+	}
+END
+code=0
+timeout 20 "$lane53d" -no-xdp -conf "$dir/Corefile" -state "$dir/state" \
+	-run "$dir/run" >"$dir/reply" 2>&1 || code=$?
+is "forwarding to oneself" "$code $(grep -c 'FATAL.*plugin/loop' "$dir/reply")" "1 1"
 echo "$passed passed"
