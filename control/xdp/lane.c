@@ -50,12 +50,11 @@ void xdp_lane_names(const char *instance, char ret_a[IF_NAMESIZE],
 	snprintf(ret_b, IF_NAMESIZE, "l53b%s", mark);
 }
 
-static void put_end(struct nlmsghdr *request, const char *name, const char *alias)
+/* What a new end is made with. */
+static void put_end(struct nlmsghdr *request, const char *name)
 {
 	mnl_attr_put_strz(request, IFLA_IFNAME, name);
 	mnl_attr_put_u32(request, IFLA_MTU, LANE53_LANE_MTU);
-	if (alias)
-		mnl_attr_put_strz(request, IFLA_IFALIAS, alias);
 }
 
 static int make_pair(const struct lane *lane)
@@ -67,21 +66,24 @@ static int make_pair(const struct lane *lane)
 	request->nlmsg_type = RTM_NEWLINK;
 	request->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	put_end(request, lane->name_a, NULL);
+	put_end(request, lane->name_a);
 	info = mnl_attr_nest_start(request, IFLA_LINKINFO);
 	mnl_attr_put_strz(request, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(request, IFLA_INFO_DATA);
 	peer = mnl_attr_nest_start(request, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	put_end(request, lane->name_b, NULL);
+	put_end(request, lane->name_b);
 	mnl_attr_nest_end(request, peer);
 	mnl_attr_nest_end(request, data);
 	mnl_attr_nest_end(request, info);
 	return nl_request(request);
 }
 
-/* Set alias, MTU and flags of one end, and bring it up. */
-static int set_end(unsigned ifindex, const char *name, const char *alias)
+/*
+ * Set alias, MTU and flags of one end, and bring it up.  Not its name: Linux 6.1 takes
+ * even the same one for a rename, and refuses that with EBUSY while the end is up.
+ */
+static int set_end(unsigned ifindex, const char *alias)
 {
 	uint8_t buffer[NL_REQUEST_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -92,7 +94,8 @@ static int set_end(unsigned ifindex, const char *name, const char *alias)
 	info->ifi_index = (int)ifindex;
 	info->ifi_change = IFF_UP | IFF_NOARP | IFF_MULTICAST;
 	info->ifi_flags = IFF_UP | IFF_NOARP;
-	put_end(request, name, alias);
+	mnl_attr_put_u32(request, IFLA_MTU, LANE53_LANE_MTU);
+	mnl_attr_put_strz(request, IFLA_IFALIAS, alias);
 	return nl_request(request);
 }
 
@@ -196,9 +199,9 @@ int lane_open(struct lane *ret_lane, const char *instance, struct problem *probl
 	}
 	silence_ipv6(lane.name_a);
 	silence_ipv6(lane.name_b);
-	r = set_end(lane.ifindex_a, lane.name_a, alias);
+	r = set_end(lane.ifindex_a, alias);
 	if (r == 0)
-		r = set_end(lane.ifindex_b, lane.name_b, alias);
+		r = set_end(lane.ifindex_b, alias);
 	if (r < 0)
 		lane_problem(r, &lane, problem);
 	else
