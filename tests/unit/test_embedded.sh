@@ -94,7 +94,14 @@ cat >"$dir/Corefile" <<-END
 	        reload 200ms
 	    }
 	}
+	auto.test {
+	    auto {
+	        directory $dir/zones
+	        reload 200ms
+	    }
+	}
 END
+mkdir "$dir/zones"
 : >"$dir/log"
 
 start
@@ -133,6 +140,15 @@ soon "a broken zone file is degraded" 1 \
 	sh -c "'$ctl' -s '$dir/run/default/control.sock' --json status |
 		grep -c 'db.example.org:8'"
 is "and the last good records stay" "$(ask www.example.org)" 192.0.2.81
+
+sed "s/www/name/; s/example.org/sub.auto.test/; /rubbish/d" "$dir/db.example.org" \
+	>"$dir/zones/db.sub.auto.test"
+soon "a zone file appears in a directory" 192.0.2.81 ask name.sub.auto.test
+sed -i 's/hostmaster 2/hostmaster 3/; s/\.81/.82/' "$dir/zones/db.sub.auto.test"
+soon "and changes" 192.0.2.82 ask name.sub.auto.test
+rm "$dir/zones/db.sub.auto.test"
+soon "and goes" 1 sh -c \
+	"dig -p $port @127.0.0.1 name.sub.auto.test | grep -cE 'SERVFAIL|REFUSED'"
 
 cp "$dir/Corefile" "$dir/good"
 sed -i 's/  cache/  cachet/' "$dir/Corefile"
