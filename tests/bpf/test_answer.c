@@ -181,6 +181,25 @@ static void every_length_of_name(void)
 		rig_put(&rig, &rig.local, &entries[i]);
 }
 
+/* All IDs: for one of them the sum over IPv6 is 0, which has to be sent as all ones. */
+static void every_id(void)
+{
+	struct packet p;
+	struct response r;
+	unsigned wrong = 0, ones = 0;
+
+	packet_build(&p, &(struct packet_spec){ .qname = "a.example.", .ipv6 = true });
+	for (unsigned id = 0; id < 0x10000; id++) {
+		packet_put_u16(p.bytes + p.dns_off, (uint16_t)id);
+		packet_seal(&p);
+		ask(&p);
+		wrong += response_read(&r, &p, run.bytes, run.len) != NULL;
+		ones += packet_u16(run.bytes + p.l4_off + 6) == 0xffff;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_TRUE(ones > 0);
+}
+
 static void case_survives(void)
 {
 	struct packet p;
@@ -940,6 +959,7 @@ static void lost_events_are_counted(void)
 static const struct check_case checks[] = {
 	{ "every answer over every frame", every_answer_over_every_frame },
 	{ "every length of name", every_length_of_name },
+	{ "every ID", every_id },
 	{ "case survives", case_survives },
 	{ "header bits", header_bits },
 	{ "truncation", truncation },
