@@ -270,20 +270,37 @@ static int make_dir(const char *path, mode_t mode)
 	return mkdir(part, mode) && errno != EEXIST ? -errno : 0;
 }
 
+/* Another user's directory, as in /tmp, could be changed under us. */
+static int check_owner(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return geteuid() == 0 || st.st_uid == geteuid() ? 0 : -EPERM;
+}
+
 int options_make_dirs(const struct options *options, struct problem *problem)
 {
 	int r = make_dir(options->state, 0700);
 
+	if (r == 0)
+		r = check_owner(options->state);
 	if (r < 0) {
 		problem_set(problem, options->state, 0,
-			    "cannot make the state directory: %s; use -state DIR",
+			    "cannot have it as state directory: %s; use -state DIR",
 			    strerror(-r));
 		return r;
 	}
-	r = make_dir(options->run, 0750);
+	/* Root's group may ask for `status`; a user's group is everybody on some machines. */
+	r = make_dir(options->run, geteuid() == 0 ? 0750 : 0700);
+	if (r == 0)
+		r = check_owner(options->run);
 	if (r < 0)
 		problem_set(problem, options->run, 0,
-			    "cannot make the run directory: %s; use -run DIR",
+			    "cannot have it as run directory: %s; use -run DIR",
 			    strerror(-r));
 	return r;
 }

@@ -2,7 +2,11 @@
 /* test_options.c - lane53d's command line. */
 #include "check.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "daemon/options.h"
 #include "problem.h"
 
@@ -84,9 +88,39 @@ static void run_directory_fits_a_socket_name(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "use a shorter directory"));
 }
 
+static void directories_are_made(void)
+{
+	char dir[64], state[80], run[80];
+	const char *args[ARGS_MAX] = { state, run };
+	struct options options;
+	struct problem problem;
+	struct stat st;
+	FILE *f;
+
+	snprintf(dir, sizeof(dir), "/tmp/lane53-options-%d", getpid());
+	snprintf(state, sizeof(state), "-state=%s/a/state", dir);
+	snprintf(run, sizeof(run), "-run=%s/run", dir);
+	CU_ASSERT_EQUAL_FATAL(parse(&options, args, NULL), 0);
+	CU_ASSERT_EQUAL(mkdir(dir, 0755), 0);
+	CU_ASSERT_EQUAL(options_make_dirs(&options, &problem), 0);
+	CU_ASSERT_EQUAL(options_make_dirs(&options, &problem), 0);
+	CU_ASSERT_EQUAL(stat(options.state, &st), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, 0700);
+
+	CU_ASSERT_EQUAL(rmdir(options.run), 0);
+	f = fopen(options.run, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fclose(f);
+	CU_ASSERT_EQUAL(options_make_dirs(&options, &problem), -ENOTDIR);
+	CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "use -run DIR"));
+	snprintf(state, sizeof(state), "rm -r %s", dir);
+	CU_ASSERT_EQUAL(system(state), 0);
+}
+
 static const struct check_case tests[] = {
 	{ "good and bad flags", every_case },
 	{ "values arrive", values_arrive },
+	{ "directories are made", directories_are_made },
 	{ "the run directory fits a socket's name", run_directory_fits_a_socket_name },
 };
 
