@@ -201,7 +201,7 @@ struct upstreams {
 	const struct worker_stats *stats;
 };
 
-/* Counted since the counters' file was made; the engine knows only this life. */
+/* All counted since the counters' file was made; the engine knows only this plan's. */
 static void add_counts(json_t *row, const struct worker_stats *stats, const char *name)
 {
 	json_int_t answered = 0;
@@ -213,6 +213,7 @@ static void add_counts(json_t *row, const struct worker_stats *stats, const char
 			continue;
 		for (size_t j = 0; j < STATS_RCODES; j++)
 			answered += (json_int_t)u->answered[j];
+		json_object_set_new(row, "asked", json_integer((json_int_t)u->asked));
 		json_object_set_new(row, "answered", json_integer(answered));
 		json_object_set_new(row, "timeouts",
 				    json_integer((json_int_t)u->timeouts));
