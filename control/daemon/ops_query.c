@@ -4,6 +4,7 @@
  *
  *   auto: xdp ─► lane ─► socket, the first that answers;  all: xdp, lane, socket, tcp
  */
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -292,9 +293,39 @@ static const uint8_t *own_address(const struct daemon *d, unsigned ifindex)
 	return other;
 }
 
+/* Come in as the tenant's clients do: its VLAN, a source it has, its interface. */
+static void fill_tenant(struct asking *a)
+{
+	const struct daemon *d = a->d;
+	unsigned count = 0;
+	const struct xdp_interface *x = d->xdp ? xdp_interfaces(d->xdp, &count) : NULL;
+
+	for (unsigned i = 0; a->tenant && i < d->config->xdp_count; i++) {
+		const struct config_xdp *scope = &d->config->xdp[i];
+
+		if (d->origins.tenants[i] != a->tenant)
+			continue;
+		a->question.vlan = scope->vlan;
+		if (scope->from_count) {
+			memcpy(a->question.remote, scope->from[0].addr, 16);
+			/* the network's own address is no host's */
+			if (scope->from[0].bits < 128)
+				a->question.remote[15] |= 1;
+		}
+		for (unsigned n = 0; n < count && !a->ifindex; n++)
+			for (unsigned p = 0; p < scope->pattern_count; p++)
+				if (x[n].attached &&
+				    !fnmatch(scope->patterns[p], x[n].name, 0))
+					a->ifindex = x[n].ifindex;
+		return;
+	}
+}
+
 static void fill_question(struct asking *a)
 {
 	const uint8_t *own;
+
+	fill_tenant(a);
 
 	if (!a->ifindex)
 		a->ifindex = first_attached(a->d);
