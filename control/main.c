@@ -162,11 +162,16 @@ static void on_signal(uv_signal_t *handle, int number)
 	struct daemon *d = handle->data;
 
 	if (number == SIGUSR1 || number == SIGHUP) {
-		reload_now(d, NULL, NULL);
+		if (!d->ending)
+			reload_now(d, NULL, NULL);
 		return;
 	}
-	if (d->ending)
-		_exit(2); /* asked twice, as CoreDNS */
+	if (d->ending) {
+		/* as CoreDNS: only an impatient terminal may cut it short */
+		if (number == SIGINT)
+			_exit(2);
+		return;
+	}
 	log_info("%s: Shutting down", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	daemon_stop(d, false, 0);
 }
@@ -330,7 +335,8 @@ static void on_started(void *context, int result, bool changed)
 
 	(void)changed;
 	if (result < 0) {
-		log_error("%s: cannot be put into force: %s", d->options->run,
+		log_error("%s: cannot be put into force: %s",
+			  d->options->conf ? d->options->conf : "Corefile",
 			  result == -EADDRNOTAVAIL ? "no address to listen at"
 						   : strerror(-result));
 		daemon_stop(d, false, 1);

@@ -53,6 +53,7 @@ start() {
 }
 stop() {
 	kill -TERM "$pid"
+	kill -TERM "$pid" # as timeout(1) does; once is enough
 	code=0
 	wait "$pid" || code=$?
 	pid=
