@@ -157,6 +157,11 @@ static __always_inline bool known_is(const struct known *k, const struct frame *
 	       mac_is(ctx, k->mac);
 }
 
+/*
+ * A race: before 6.11 BPF_PROG_RUN (`lane53ctl query --path xdp`) leaves softirqs on, so
+ * a frame may come between these stores and remember its own client here, whole.  Then
+ * what stands here is of two clients, and is forgotten.
+ */
 static __always_inline void known_set(struct known *k, const struct xdp_md *ctx,
 				      const struct frame *f, const struct view *view,
 				      __u32 generation)
@@ -166,13 +171,16 @@ static __always_inline void known_set(struct known *k, const struct xdp_md *ctx,
 
 	if (!eth)
 		return;
+	k->used = 0;
+	barrier();
 	k->generation = generation;
 	k->view = view->view;
 	k->in = f->in;
 	addr_copy(k->from, f->from);
 	k->to = f->to;
 	__builtin_memcpy(k->mac, eth->h_dest, sizeof(k->mac));
-	k->used = 1;
+	barrier();
+	k->used = !k->used && known_is(k, f, ctx);
 }
 
 /* Sets @ret on VIEW_OK, and f->to.tenant. */

@@ -55,6 +55,8 @@ static const struct row {
 	{ "local 1,000", false, 'l', 1000, false, false, TYPE_A },
 	{ "local 1,000 AAAA EDNS", false, 'l', 1000, false, true, TYPE_AAAA },
 	{ "local 1,000 over IPv6", false, 'l', 1000, true, false, TYPE_A },
+	{ "local 1,000 NXDOMAIN", false, 'n', 1000, false, false, TYPE_A },
+	{ "local 1,000 NXDOMAIN, 6", false, 'n', 1000, true, true, TYPE_A },
 	{ "cache 1,000", false, 'c', 1000, false, false, TYPE_A },
 	{ "local 1,000,000", false, 'l', 1000000, false, false, TYPE_A },
 	{ "cache 1,000,000", false, 'c', 1000000, false, false, TYPE_A },
@@ -85,6 +87,24 @@ static void name_write(uint8_t *label, char letter, uint32_t number)
 	for (int i = 6; i >= 0; i--) {
 		label[i] = (uint8_t)('0' + number % 10);
 		number /= 10;
+	}
+}
+
+/* An SOA of the usual size, in a blob. */
+static void fill_negative(struct rig_table *table)
+{
+	static const uint8_t soa[75] = { 0xc0, 0x15, 0, 6, 0, 1, 0, 0, 1, 44, 0, 63 };
+	char text[] = "n0000000.bench.example.";
+	const struct rig_entry e = { .qname = text,
+				     .slot_flags = LANE53_SLOT_AA,
+				     .rcode = RCODE_NXDOMAIN,
+				     .bytes = soa,
+				     .len = sizeof(soa),
+				     .nscount = 1 };
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		name_write((uint8_t *)text, 'n', i);
+		(void)rig_try_put(&rig, table, &e);
 	}
 }
 
@@ -240,6 +260,7 @@ int main(int argc, char **argv)
 	}
 	rig.settings->heartbeat_ns = 0;
 	fill(&rig.local, 'l', LANE53_SLOT_AA);
+	fill_negative(&rig.local);
 	fill(&rig.cache, 'c', LANE53_SLOT_RA | LANE53_SLOT_AGE | LANE53_SLOT_NEEDS_RD);
 	for (int round = 0; round < rounds; round++)
 		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
