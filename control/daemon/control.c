@@ -77,13 +77,22 @@ const char *control_text(struct lines_request *request, json_t *json, const char
 	return NULL;
 }
 
-/* @name NULL: the first; "default" is an alias of the only one. */
+/* The view most clients meet: the first that is no tenant's. */
+static const struct plan_view *first_view(const struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->listener_count; i++)
+		if (!plan->listeners[i].tenant)
+			return plan_view_find(plan, plan->listeners[i].view);
+	return plan->view_count ? &plan->views[0] : NULL;
+}
+
+/* "default" is an alias of the only one. */
 static const struct plan_view *find_view(const struct plan *plan, const char *name)
 {
-	if (!plan || !plan->view_count)
+	if (!plan)
 		return NULL;
 	if (!name || (plan->view_count == 1 && !strcmp(name, "default")))
-		return &plan->views[0];
+		return first_view(plan);
 	return plan_view_by_name(plan, name);
 }
 
