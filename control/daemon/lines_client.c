@@ -18,8 +18,10 @@ struct call {
 	lines_done *done;
 	void *context;
 	unsigned open; /* handles not closed yet */
-	bool finished;
+	bool late, finished;
 };
+
+#define GRACE_MS 20
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -44,7 +46,18 @@ static void finish(struct call *call, json_t *reply, const char *error)
 
 static void on_timeout(uv_timer_t *timer)
 {
-	finish(timer->data, NULL, "no reply in time");
+	struct call *call = timer->data;
+
+	/*
+	 * uv runs timers before it looks at sockets: after a busy turn of the loop the
+	 * reply may be waiting there.  Let it look once more.
+	 */
+	if (!call->late) {
+		call->late = true;
+		uv_timer_start(&call->timer, on_timeout, GRACE_MS, 0);
+		return;
+	}
+	finish(call, NULL, "no reply in time");
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)

@@ -32,6 +32,7 @@ struct publisher {
 	struct nameset
 		full;      /* names with answers that found no room; word: 1 = so now */
 	unsigned left_out; /* how many of them */
+	unsigned skipped;  /* names not even tried: the table is far too small */
 };
 
 /* ---- names without room ---- */
@@ -59,7 +60,7 @@ static void forget_full(struct publisher *p, uint32_t view, const uint8_t *owner
 static void forget_all_full(struct publisher *p)
 {
 	nameset_deinit(&p->full);
-	p->left_out = 0;
+	p->left_out = p->skipped = 0;
 }
 
 /* ---- life ---- */
@@ -295,6 +296,17 @@ struct walk {
 	bool retract;
 };
 
+/* Each answer costs more than a look at the table: settle() will grow it first. */
+static bool is_hopeless(const struct publisher *p)
+{
+	struct table_usage usage;
+
+	if (!p->left_out || !p->growth.begin)
+		return false;
+	table_usage(p->table, &usage);
+	return p->left_out > usage.slots;
+}
+
 static bool visit_owner(void *context, const uint8_t *owner, const struct rrset *set)
 {
 	struct walk *walk = context;
@@ -303,7 +315,9 @@ static bool visit_owner(void *context, const uint8_t *owner, const struct rrset 
 	if (name_equal(walk->last, owner) && walk->last[0])
 		return true;
 	memcpy(walk->last, owner, name_size(owner));
-	if (walk->retract)
+	if (!walk->retract && is_hopeless(walk->publisher))
+		walk->publisher->skipped++;
+	else if (walk->retract)
 		publisher_retract(walk->publisher, walk->plan, walk->read, walk->view,
 				  owner, PUBLISH_WHOLE);
 	else
@@ -373,12 +387,14 @@ unsigned publisher_settle(struct publisher *p, const struct plan *plan,
 	struct table_usage usage;
 
 	while (p->left_out) {
+		uint32_t names = p->left_out + p->skipped;
+
 		table_usage(p->table, &usage);
-		if (p->left_out <= usage.slots_used / LEFT_OUT_RATIO ||
-		    !grow(p, usage.slots_used + p->left_out * ALWAYS_COUNT, plan, read))
+		if (names <= usage.slots_used / LEFT_OUT_RATIO ||
+		    !grow(p, usage.slots_used + names * ALWAYS_COUNT, plan, read))
 			break;
 	}
-	return p->left_out;
+	return p->left_out + p->skipped;
 }
 
 int publisher_dirty_aliases(const struct publisher *p, uint32_t view,

@@ -18,6 +18,7 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define GOOD_LIFE_MS   10000 /* this long alive: the next restart is quick again */
+#define ASK_MS         1000  /* for one reply */
 #define POLL_MS        20    /* between looks at a worker that is starting */
 #define ADOPT_MS       2000  /* a running worker answers within this, or is replaced */
 #define START_MS       20000 /* EAL, hugepages and a cache refill take seconds */
@@ -32,6 +33,7 @@ struct worker {
 	struct watch *watch;
 	uv_timer_t timer; /* WAITING: back-off; STARTING: next look; STOPPING: limit */
 	bool asked;       /* a status question is on its way */
+	uint64_t asked_ms, waited_ms; /* for an answer, our own busy turns apart */
 	unsigned backoff_ms;
 	uint64_t born_ms, restarts;
 	char trouble[160];
@@ -228,6 +230,7 @@ static void on_status(void *context, json_t *reply, const char *error)
 	struct supervisor *s = w->supervisor;
 
 	bool over = s->closing;
+	uint64_t took_ms;
 
 	(void)error;
 	w->asked = false;
@@ -236,6 +239,8 @@ static void on_status(void *context, json_t *reply, const char *error)
 		return;
 	if (!reply || !json_is_true(json_object_get(reply, "ok")) ||
 	    json_integer_value(json_object_get(reply, "pid")) != w->pid) {
+		took_ms = uv_now(s->loop) - w->asked_ms;
+		w->waited_ms += POLL_MS + (took_ms < ASK_MS ? took_ms : ASK_MS);
 		uv_timer_start(&w->timer, on_look, POLL_MS, 0);
 		return;
 	}
@@ -253,17 +258,17 @@ static void on_look(uv_timer_t *timer)
 
 	if (w->asked)
 		return;
-	if (uv_now(w->supervisor->loop) - w->born_ms >
-	    (w->adopted ? ADOPT_MS : START_MS)) {
+	if (w->waited_ms > (w->adopted ? ADOPT_MS : START_MS)) {
 		log_error("worker %s (pid %d) does not answer: killed",
 			  worker_io_name(w->io), w->pid);
 		(void)kill(w->pid, SIGKILL);
 		return;
 	}
 	w->asked = true;
+	w->asked_ms = uv_now(w->supervisor->loop);
 	w->supervisor->open++;
 	socket_path(w, path);
-	lines_ask(w->supervisor->loop, path, json_pack("{s:s}", "op", "status"), 1000,
+	lines_ask(w->supervisor->loop, path, json_pack("{s:s}", "op", "status"), ASK_MS,
 		  on_status, w);
 }
 
@@ -286,6 +291,7 @@ static void start(struct worker *w)
 
 	w->adopted = false;
 	w->restarts++;
+	w->waited_ms = 0;
 	w->born_ms = uv_now(w->supervisor->loop);
 	if (r > 0) {
 		w->pid = r;
@@ -327,6 +333,7 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 	if (!w->pid)
 		return;
 	w->adopted = true;
+	w->waited_ms = 0;
 	w->born_ms = uv_now(s->loop);
 	if (watch_pid(w) < 0) {
 		unwatch(w); /* it died this moment */

@@ -442,6 +442,36 @@ static void a_full_table_grows(void)
 	memory_free(&larger);
 }
 
+static void one_far_too_small_grows_at_once(void)
+{
+	struct publish_growth growth = { grow_begin, grow_commit, NULL };
+	static char text[400][64];
+	const char *edits[400];
+	struct shown shown;
+
+	grown = 0;
+	world_open(16, &growth);
+	for (unsigned i = 0; i < ARRAY_LEN(edits); i++) {
+		snprintf(text[i], sizeof(text[i]), "n%u.example.org. 60 A 192.0.2.1",
+			 i);
+		edits[i] = text[i];
+	}
+	edits[0] = SOA("1");
+	change(one_view, edits, ARRAY_LEN(edits));
+	CU_ASSERT_EQUAL(grown, 1);
+	CU_ASSERT_EQUAL(commits_left_out(w.commits), 0);
+	for (unsigned i = 1; i < ARRAY_LEN(edits); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%u.example.org.", i);
+		look(&larger.arrays, commits_plan(w.commits)->views[0].id, name, TYPE_A,
+		     &shown);
+		CU_ASSERT_EQUAL(shown.result, 0);
+	}
+	world_close();
+	memory_free(&larger);
+}
+
 static void without_growth_names_are_left_out(void)
 {
 	world_open(16, NULL);
@@ -524,6 +554,7 @@ static const struct check_case tests[] = {
 	{ "another plan", another_plan },
 	{ "an aborted commit", nothing_is_seen_half_done },
 	{ "a full table grows", a_full_table_grows },
+	{ "one far too small grows at once", one_far_too_small_grows_at_once },
 	{ "without growth names are left out", without_growth_names_are_left_out },
 	{ "2,000 random commits: difference equals refill", difference_equals_refill },
 };
