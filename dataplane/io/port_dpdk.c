@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <bpf/libbpf.h>
+#include <linux/capability.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
 #include <rte_eal.h>
@@ -403,12 +404,30 @@ static bool choose_hugepages(const struct port_dpdk_config *config)
 	return free_hugepages_kb() >= HUGEPAGES_MIN_KB;
 }
 
+/* What the PMD and its UMEM need; without one of them it says EINVAL, too. */
+#define RIGHTS                                                                \
+	(1ull << CAP_NET_ADMIN | 1ull << CAP_NET_RAW | 1ull << CAP_IPC_LOCK | \
+	 1ull << CAP_SYS_ADMIN | 1ull << CAP_BPF)
+
+static bool has_rights(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long have = RIGHTS; /* not known: no complaint */
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		(void)sscanf(line, "CapEff: %llx", &have);
+	if (file)
+		fclose(file);
+	return (have & RIGHTS) == RIGHTS;
+}
+
 static const char *advice(int r)
 {
+	if (!has_rights())
+		return "; it needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, "
+		       "CAP_SYS_ADMIN and CAP_BPF";
 	switch (r) {
-	case -EPERM:
-	case -EACCES:
-		return "; it needs root, or NET_RAW, NET_ADMIN and SYS_ADMIN";
 	case -EINVAL:
 	case -EBUSY:
 		return "; is another worker or XDP program on it?";
