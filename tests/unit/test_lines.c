@@ -106,6 +106,17 @@ static void client_gives_up_before_the_reply(void)
 	end();
 }
 
+static void a_busy_turn_is_not_waiting(void)
+{
+	begin();
+	lines_ask(&loop, path, json_pack("{s:s}", "op", "x"), 20, on_done, NULL);
+	usleep(60000); /* the loop is busy elsewhere: its timers are due first then */
+	while (!got)
+		uv_run(&loop, UV_RUN_ONCE);
+	CU_ASSERT_PTR_NOT_NULL(last);
+	end();
+}
+
 static void late_reply_after_close(void)
 {
 	begin();
@@ -159,6 +170,7 @@ static const struct check_case tests[] = {
 	{ "asked and answered", asked_and_answered },
 	{ "no server", no_server },
 	{ "client gives up before the reply", client_gives_up_before_the_reply },
+	{ "a busy turn of the loop is not waiting", a_busy_turn_is_not_waiting },
 	{ "reply after the server was closed", late_reply_after_close },
 	{ "lines in pieces", lines_and_pieces },
 };

@@ -168,6 +168,27 @@ static void adopted_by_the_next(void)
 	end();
 }
 
+static void adopted_in_a_busy_time(void)
+{
+	int pid;
+
+	begin();
+	supervisor_start(supervisor, WORKER_SOCKET);
+	wait_for(&ups, 1);
+	pid = view().pid;
+	supervisor_close(supervisor);
+	uv_run(&loop, UV_RUN_NOWAIT);
+
+	open_supervisor();
+	supervisor_adopt(supervisor, WORKER_SOCKET);
+	usleep(2500000); /* a large zone is being published */
+	wait_for(&ups, 2);
+	CU_ASSERT_EQUAL(view().pid, pid);
+	CU_ASSERT_EQUAL(downs, 0);
+	stop();
+	end();
+}
+
 static void one_that_does_not_heed_sigterm(void)
 {
 	begin();
@@ -183,6 +204,7 @@ static const struct check_case tests[] = {
 	{ "killed and started again", killed_and_started_again },
 	{ "one that cannot start", one_that_cannot_start },
 	{ "adopted by the next", adopted_by_the_next },
+	{ "adopted in a busy time", adopted_in_a_busy_time },
 	{ "one that does not heed SIGTERM", one_that_does_not_heed_sigterm },
 };
 
