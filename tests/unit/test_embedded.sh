@@ -132,8 +132,12 @@ degraded() { control --json status | grep -c "$1" || true; }
 soon "a vanished hosts file is degraded" 1 degraded 'hosts: cannot be read.*last good'
 control reload >/dev/null
 is "and its names stay, over a reload too" "$(ask two.test)" 192.0.2.2
+is "its records are still counted" \
+	"$(http 3 metrics | grep -c "coredns_hosts_entries{hostsfile=\"$dir/hosts\"} [1-9]")" 1
 mv "$dir/hosts.away" "$dir/hosts"
 soon "it is back" 0 degraded "cannot be read"
+is "and when it was read is told" \
+	"$(http 3 metrics | grep -c '^coredns_hosts_reload_timestamp_seconds [1-9]')" 1
 sed -i 's/SOA ns hostmaster 1/SOA ns hostmaster 2/; s/\.80/.81/' "$dir/db.example.org"
 soon "a changed zone file" 192.0.2.81 ask www.example.org
 echo "rubbish A 1.2" >>"$dir/db.example.org"
