@@ -165,6 +165,26 @@ sed 's/example.org {/example.org example.net {/' "$dir/good" >"$dir/Corefile"
 kill -USR1 "$pid"
 soon "SIGUSR1 reloads: a new zone is refused no more" 1 \
 	sh -c "dig -p $port @127.0.0.1 x.example.net | grep -c SERVFAIL"
+python3 -c "
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('127.0.0.1', $((port + 6)))); s.listen(); time.sleep(1)" &
+holder=$!
+sleep 0.3
+sed -i "s/prometheus .*/prometheus 127.0.0.1:$((port + 6))/" "$dir/Corefile"
+control reload >/dev/null
+is "a taken HTTP port is degraded" "$(degraded "cannot serve HTTP")" 1
+wait "$holder"
+tries=100
+while [ "$tries" -gt 0 ] && [ "$(degraded "cannot serve HTTP")" = 1 ]; do
+	tries=$((tries - 1))
+	sleep 0.1
+done
+is "and served when it is free" "$(http 6 metrics | grep -c ^coredns_build_info)" 1
+cp "$dir/good" "$dir/Corefile"
+control reload >/dev/null
+
 is "one view has another name" \
 	"$(control trace kept.test --view ":$port" --json | jq -r .view)" ":$port"
 printf '.:%s {\n    whoami\n}\n' "$((port + 5))" >>"$dir/Corefile"
