@@ -7,13 +7,20 @@ Each system under test has a namespace of its own with the service address 10.54
 so all of them stay loaded and none sees another's traffic.  `gen` makes the load,
 `probe` asks a few questions beside it.  close() undoes everything, in reverse order.
 """
+import ctypes
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
 
 
 class LabError(Exception):
@@ -34,21 +41,27 @@ class Lab:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lane53-bench."))
         self._undo = [lambda: shutil.rmtree(self.dir, ignore_errors=True)]
         self._count = 0
+        self.stopping = threading.Event()  # waits end early
         for place in ("gen", "probe"):
             self._namespace(place)
 
     def close(self):
+        """Undo everything.  A second Ctrl-C is not heard: it would leave things behind."""
+        self.stopping.set()
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
         while self._undo:
             try:
                 self._undo.pop()()
             except (LabError, OSError, subprocess.SubprocessError) as problem:
-                print(f"bench: cleaning up: {problem}")
+                print(f"bench: cleaning up: {problem}", flush=True)
+        signal.signal(signal.SIGINT, heard)
 
     def _namespace(self, place):
         name = f"{self.id}-{place}"
         sh("ip", "netns", "add", name)
         self._undo.append(lambda: sh("ip", "netns", "del", name))
         sh("ip", "-n", name, "link", "set", "lo", "up")
+        return name
 
     def add(self, place):
         """Namespace and links of one system.  Returns its number i."""
@@ -67,15 +80,55 @@ class Lab:
                 sh("ip", "-n", where, "link", "set", dev, "up")
         sh("ip", "-n", f"{self.id}-probe", "route", "add", f"10.54.{i}.0/24", "via",
            f"10.55.{i}.1")
-        # kxdpgun asks the neighbour table, and nothing answers ARP for a paused system.
-        for where, dev, far, address in (
-                ("gen", f"g{i}", (place, "srv0"), f"10.54.{i}.1"),
-                (place, "srv0", ("gen", f"g{i}"), f"10.54.{i}.2"),
-                ("probe", f"p{i}", (place, "srv1"), f"10.55.{i}.1"),
-                (place, "srv1", ("probe", f"p{i}"), f"10.55.{i}.2")):
-            sh("ip", "-n", f"{self.id}-{where}", "neigh", "replace", address, "lladdr",
-               self.mac(*far), "dev", dev, "nud", "permanent")
+        sh("ip", "-n", f"{self.id}-probe", "-6", "route", "add", f"fd54:{i}::/64", "via",
+           f"fd55:{i}::1")
+        self._neighbours("gen", f"g{i}", place, "srv0", 54, i)
+        self._neighbours("probe", f"p{i}", place, "srv1", 55, i)
         return i
+
+    def _neighbours(self, client, dev, place, end, net, i):
+        # kxdpgun asks the neighbour table, and nothing answers ARP for a paused system.
+        for where, at, far, host in ((client, dev, (place, end), 1),
+                                     (place, end, (client, dev), 2)):
+            mac = self.mac(*far)
+            for address in (f"10.{net}.{i}.{host}", f"fd{net}:{i}::{host}"):
+                sh("ip", "-n", f"{self.id}-{where}", "neigh", "replace", address, "lladdr",
+                   mac, "dev", at, "nud", "permanent")
+
+    def add_upstream(self, place, i):
+        """A namespace beside @place that is on-link there: 10.56.<i>.2.  Returns it."""
+        name = f"{place}-up"
+        self._namespace(name)
+        sh("ip", "link", "add", "up0", "netns", f"{self.id}-{place}", "type", "veth",
+           "peer", "name", "srv0", "netns", f"{self.id}-{name}")
+        for where, dev, host in ((place, "up0", 1), (name, "srv0", 2)):
+            sh("ip", "-n", f"{self.id}-{where}", "addr", "add", f"10.56.{i}.{host}/24",
+               "dev", dev)
+            sh("ip", "-n", f"{self.id}-{where}", "link", "set", dev, "up")
+        return name
+
+    def ifindex(self, place, dev):
+        return int(sh("ip", "-n", f"{self.id}-{place}", "-o", "link", "show",
+                      dev).split(":", 1)[0])
+
+    def socket_in(self, place, family=socket.AF_INET, kind=socket.SOCK_DGRAM):
+        """A socket of ours that lives in the namespace of @place."""
+        with open("/proc/thread-self/ns/net", "rb") as home, \
+                open(f"/run/netns/{self.id}-{place}", "rb") as there:
+            if LIBC.setns(there.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"cannot enter the namespace {place}")
+            try:
+                return socket.socket(family, kind)
+            finally:
+                LIBC.setns(home.fileno(), CLONE_NEWNET)
+
+    def wait_for(self, what, ready, seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.stopping.is_set():
+            if ready():
+                return
+            time.sleep(0.05)
+        raise LabError(f"{what} was not ready within {seconds} s")
 
     def mac(self, place, dev):
         words = sh("ip", "-n", f"{self.id}-{place}", "-o", "link", "show", dev).split()
@@ -94,9 +147,10 @@ class Lab:
 
     def start(self, place, argv, log, cores=None, env=None):
         """A process of the lab: ended, by its pid, when the lab closes."""
-        out = open(self.dir / log, "wb")  # closed with the process, by the kernel
-        process = subprocess.Popen(self.argv(place, argv, cores), stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True,
+        out = open(self.dir / log, "wb")  # the process has a copy
+        process = subprocess.Popen(self.argv(place, argv, cores), stdin=subprocess.PIPE,
+                                   stdout=out, stderr=subprocess.STDOUT,
+                                   start_new_session=True,
                                    env={**os.environ, **(env or {})})
         out.close()
         self._undo.append(lambda: end(process))
@@ -104,6 +158,15 @@ class Lab:
 
     def undo(self, action):
         self._undo.append(action)
+
+    def bpf(self, name, *defines):
+        """The lab's program @name, compiled."""
+        out = self.dir / f"{'-'.join((name, *defines))}.o"
+        if not out.exists():
+            sh("clang", "-O2", "-g", "-target", "bpf",
+               f"-I/usr/include/{os.uname().machine}-linux-gnu", *defines, "-c",
+               str(HERE / f"{name}.bpf.c"), "-o", str(out))
+        return out
 
 
 def end(process):
@@ -135,10 +198,17 @@ def family(pid):
     return pids
 
 
-def wait_for(what, ready, seconds):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if ready():
+
+def end_pid(pid, word):
+    """A process that is not our child, if it is still there: @word is in its arguments."""
+    try:
+        if word.encode() not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
             return
-        time.sleep(0.05)
-    raise LabError(f"{what} was not ready within {seconds} s")
+    except OSError:
+        return
+    for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        time.sleep(0.2 if number == signal.SIGTERM else 0)

@@ -9,286 +9,246 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import lab as labs
 import load
-import names
+import measure
+import peers
 import report
 import systems
+from measure import say
+
+ALL = (systems.Reflector, systems.ReflectorGeneric, systems.Testpmd, systems.Lane53Local,
+       systems.Lane53Cache, systems.Lane53Lane, systems.Lane53Upstream, systems.Lane53Auto,
+       systems.Lane53Socket) + peers.PEERS
+CEILINGS = ("reflector", "reflector-gen")  # every ratio needs them
+MILLION = 1_000_000
+# whose latency and CPU --quick measures: five minutes are soon over
+QUICK = ("reflector", "lane53-local", "lane53-cache", "coredns", "unbound", "knot")
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__,
+                                     epilog="systems: " + ", ".join(s.name for s in ALL))
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="3 rounds of 1 s, 1,000 names")
-    size.add_argument("--full", action="store_true", help="7 rounds of 2 s, scale curves")
-    parser.add_argument("--systems", help="comma list; default all that are installed")
-    parser.add_argument("--names", type=int, help="names served (default 1,000)")
-    parser.add_argument("--out", default="bench-out", help="directory of the report")
-    parser.add_argument("--queries", help="a dnsperf query file of your own")
-    parser.add_argument("--target", help="a server of your own: only the load is run")
-    parser.add_argument("--cores", default="0,1", help="cores for all, the generator's too")
+    size.add_argument("--quick", action="store_true",
+                      help="3 rounds of 1 s, 1,000 names; the default")
+    size.add_argument("--full", action="store_true",
+                      help="5 rounds; 1,000, 100,000 and 1,000,000 names; every shape of load")
+    parser.add_argument("--systems", metavar="LIST",
+                        help="comma list; default: all that are installed")
+    parser.add_argument("--names", type=int, metavar="N", help="names served (default 1,000)")
+    parser.add_argument("--out", default="bench-out", metavar="DIR",
+                        help="directory of the report (default bench-out)")
+    parser.add_argument("--queries", metavar="FILE", help="a dnsperf query file of your own")
+    parser.add_argument("--target", metavar="ADDR",
+                        help="a server of your own: only the load is run, with dnsperf")
+    parser.add_argument("--cores", default="0,1", metavar="LIST",
+                        help="cores for all, the generator's too (default 0,1)")
     parser.add_argument("--guard", action="store_true",
-                        help="compare with the last recorded run; exit 1 if worse")
+                        help="compare with the recorded run; exit 1 if worse")
     args = parser.parse_args()
-    args.rounds, args.seconds = (7, 2) if args.full else (3, 1)
+    args.rounds, args.seconds = (5, 1) if args.full else (3, 1)
+    if args.names is not None and not 1 <= args.names <= 4 * MILLION:
+        parser.error("--names: 1 to 4,000,000")
     return args
-
-
-def say(*words):
-    print("bench:", *words, flush=True)
 
 
 def choose(args):
     """Which systems run, and why the others do not."""
-    wanted = args.systems.split(",") if args.systems else [s.name for s in systems.ALL]
-    unknown = set(wanted) - {s.name for s in systems.ALL}
+    wanted = args.systems.split(",") if args.systems else [s.name for s in ALL]
+    unknown = set(wanted) - {s.name for s in ALL}
     if unknown:
         sys.exit(f"bench: no such system: {', '.join(sorted(unknown))}; "
-                 f"there are: {', '.join(s.name for s in systems.ALL)}")
+                 f"there are: {', '.join(s.name for s in ALL)}")
     chosen, skipped = [], {}
-    for kind in systems.ALL:
-        if kind.name not in wanted and kind.name not in ("reflector", "reflector-gen"):
+    for kind in ALL:
+        if kind.name not in wanted and kind.name not in CEILINGS:
             continue
         missing = kind.missing()
         if missing:
             skipped[kind.name] = f"not installed: {', '.join(missing)}"
+            say(f"{kind.name} is left out: {skipped[kind.name]}")
         else:
             chosen.append(kind)
     return chosen, skipped
 
 
-def start(lab, kinds, count, cores, skipped):
-    running = []
-    for kind in kinds:
-        system = kind(lab, count, cores)
-        say(f"starting {system.name}: {system.what}")
-        try:
-            system.start()
-            running.append(system)
-            system.pause()
-        except (labs.LabError, OSError, subprocess.SubprocessError) as problem:
-            skipped[system.name] = f"did not start: {problem}"
-            say(f"{system.name} is left out: {problem}")
-    return running
-
-
-def query_file(lab, args, count, kind):
-    if args.queries and kind == "uniform":
-        return args.queries
-    path = lab.dir / f"queries-{kind}-{count}"
-    if not path.exists():
-        names.write_queries(path, count, min(max(count, 10_000), 200_000), kind)
-    return path
-
-
-def proof(system, before, after, answered):
-    """The share of the round that took the way the row is named for, or None."""
-    if not system.__dict__.get("proves", getattr(system, "proves", ())) or not answered:
+def start_one(system, skipped):
+    try:
+        system.start()
+    except measure.TROUBLE as problem:
+        skipped[system.name] = f"did not start: {problem}"
+        say(f"{system.name} is left out: {problem}")
         return None
-    return sum(after[name] - before[name] for name in system.proves) / answered
-
-
-def one_round(lab, args, system, queries, seed):
-    system.resume()
-    try:
-        before = system.counters()
-        sampler = load.Sampler(system, seed)
-        sampler.start()
-        if system.generic:
-            got = load.dnsperf(lab, system, queries, args.seconds)
-        else:
-            got = load.kxdpgun(lab, system, queries, load.FLAT_OUT, args.seconds)
-        sampler.join(30)
-        after = system.counters()
-        got["right"] = bool(sampler.right)
-        got["share"] = proof(system, before, after, got["answered"])
-        return got
     finally:
         system.pause()
+    say(f"{system.name} is up after {system.load_s:.2f} s: {system.what}")
+    return system
 
 
-def warm(lab, args, system, queries):
-    """Every name asked a few times, slowly enough that none is lost."""
+def start(lab, kinds, count, args, skipped):
+    """Start what has a figure of its own for it alone, the rest four at a time."""
+    everyone = [kind(lab, count, args.cores) for kind in kinds]
+    alone = [s for s in everyone if s.name == "lane53-local"]
+    running = [start_one(s, skipped) for s in alone]
+    figures = million(running[0]) if count >= MILLION and running and running[0] else {}
+    with ThreadPoolExecutor(4) as pool:
+        running += pool.map(lambda s: start_one(s, skipped),
+                            [s for s in everyone if s not in alone])
+    running = [s for s in running if s]
+    return sorted(running, key=everyone.index), figures
+
+
+def million(system):
+    """What is asked of lane53 with a million records, while nothing else runs."""
+    found = {"answers_s": system.load_s}
     system.resume()
     try:
-        for _ in range(3):
-            load.dnsperf(lab, system, queries, max(1, system.count // 50_000))
+        began = time.monotonic()
+        found["xdp_s"] = system.load_s + measure.until_answered_by_xdp(system, began)
+        say(f"{system.count:,} records: from zone file to answered by XDP in "
+            f"{found['xdp_s']:.2f} s")
+        found["change"] = measure.change(system)
+        took = [c["xdp_ms"] for c in found["change"]]
+        say(f"a changed record is seen after {statistics.median(took):.2f} ms, "
+            f"{max(took):.2f} at the most")
+    except measure.TROUBLE as problem:
+        found["problem"] = str(problem)
+        say(f"{system.name}: {problem}")
     finally:
         system.pause()
-
-
-def flat_out(lab, args, running, count):
-    rows = {s.name: [] for s in running}
-    files = {s.name: query_file(lab, args, count, "wild" if s.wants_wild else "uniform")
-             for s in running}
-    for system in running:
-        warm(lab, args, system, files[system.name])
-    for number in range(args.rounds):
-        for system in running:
-            try:
-                got = one_round(lab, args, system, files[system.name], number)
-            except (labs.LabError, OSError, subprocess.SubprocessError) as problem:
-                got = {"rate": 0.0, "answered": 0, "right": False, "share": None,
-                       "problem": str(problem)}
-            rows[system.name].append(got)
-            say(f"round {number + 1}/{args.rounds} {system.name}: {got['rate']:,.0f}/s"
-                + ("" if got["right"] else "  ANSWERS NOT ALL RIGHT")
-                + (f"  {got['problem']}" if "problem" in got else ""))
-    return rows
-
-
-def latency(lab, args, running, capacity, queries):
-    """Percentiles from a paced probe on a second client, beside the load."""
-    found = {}
-    for system in running:
-        if system.generic or not capacity.get(system.name):
-            continue
-        system.resume()
-        rows = {}
-        try:
-            for share in (0.1, 0.5, 0.8):
-                gun = subprocess.Popen(lab.argv("gen", [
-                    "kxdpgun", "-t", 3, "-Q", int(capacity[system.name] * share), "-i", queries,
-                    "-I", f"g{system.i}", system.address]), stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL)
-                try:
-                    time.sleep(0.5)
-                    got = load.dnsperf(lab, system, queries, 2, rate=1000, place="probe",
-                                       verbose=True)
-                finally:
-                    gun.wait(20)
-                rows[share] = {f"p{p:g}": load.percentile(got["latency_us"], p / 100)
-                               for p in (50, 90, 99, 99.9)}
-        except (labs.LabError, subprocess.SubprocessError) as problem:
-            rows["problem"] = str(problem)
-        finally:
-            system.pause()
-        found[system.name] = rows
-        say(f"latency {system.name}: " + ", ".join(
-            f"{int(s * 100)} %: p99 {r['p99']:.0f} us" for s, r in rows.items() if s != "problem"))
     return found
 
 
-def cpu_per_query(lab, args, running, queries, rate=20_000):
-    """Whole machine, from its idle time, at one equal rate; in us per query."""
-    found = {s.name: [] for s in running if not s.generic}
-    for _ in range(args.rounds):
-        for system in running:
-            if system.generic:
-                continue
-            system.resume()
-            try:
-                began, idle = time.monotonic(), load.idle_seconds()
-                got = load.kxdpgun(lab, system, queries, rate, 2)
-                wall, idle = time.monotonic() - began, load.idle_seconds() - idle
-                if got["answered"]:
-                    busy = wall * os.cpu_count() - idle
-                    found[system.name].append(busy / got["answered"] * 1e6)
-            except (labs.LabError, subprocess.SubprocessError):
-                pass
-            finally:
-                system.pause()
-    return found
+def medians(rows):
+    return {name: statistics.median(r["rate"] for r in got) for name, got in rows.items()}
 
 
-def run_time(lab, args, system, queries):
-    """ns per run of the XDP program under live load, with kernel.bpf_stats."""
-    path = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-    old = path.read_text()
-    system.resume()
-    try:
-        path.write_text("1")
-        before = system.run_ns()
-        load.kxdpgun(lab, system, queries, load.FLAT_OUT, 1)
-        after = system.run_ns()
-    finally:
-        path.write_text(old)
-        system.pause()
-    if not before or not after or after[1] == before[1]:
-        return None
-    return (after[0] - before[0]) / (after[1] - before[1])
-
-
-def measure(lab, args, count):
+def run_count(lab, args, count, result):
+    """Everything that is measured with @count names."""
     kinds, skipped = choose(args)
-    running = start(lab, kinds, count, args.cores, skipped)
-    queries = query_file(lab, args, count, "uniform")
-    rows = flat_out(lab, args, running, count)
-    capacity = {name: statistics.median(r["rate"] for r in got) for name, got in rows.items()}
-    result = {
-        "names": count,
-        "skipped": skipped,
-        "systems": {s.name: {"what": s.what, "version": s.version(), "generic": s.generic,
-                             "proves": list(getattr(s, "proves", ()))} for s in running},
-        "flat_out": rows,
-        "latency": latency(lab, args, running, capacity, queries),
-        "cpu_us": cpu_per_query(lab, args, running, queries),
-        "run_ns": {s.name: run_time(lab, args, s, queries) for s in running
-                   if s.name.startswith(("lane53", "reflector")) and not s.generic},
-        "user_bytes": {s.name: s.user_bytes() for s in running},
-        "kernel_bytes": {s.name: s.kernel_bytes() for s in running},
-        "configurations": {s.name: {p.name: p.read_text(errors="replace")
-                                    for p in s.dir.glob("*")
-                                    if p.name == "Corefile" or p.suffix == ".conf"}
-                           for s in running},
-    }
-    return result
+    systems.System.own_queries = args.queries
+    running, figures = start(lab, kinds, count, args, skipped)
+    say(f"warming {', '.join(s.name for s in running if s.warms) or 'nothing'}")
+    measure.warm(lab, running)
+    first = not result["runs"]
+    run = {"names": count, "skipped": skipped, "million": figures}
+    result["runs"].append(run)
+    run["systems"] = {s.name: {
+        "what": s.what, "version": s.version(), "baseline": s.baseline, "kind": s.kind,
+        "load_s": s.load_s, "proves": list(s.proves)} for s in running}
+    run["gun"] = measure.guns(lab, args, running)
+    capacity = medians(run["gun"])
+    run["user_bytes"] = {s.name: s.user_bytes() for s in running}
+    run["kernel_bytes"] = {s.name: s.kernel_bytes() for s in running}
+    run["run_ns"] = {s.name: measure.run_time(lab, s) for s in running
+                     if s.name in ("reflector", "lane53-local", "lane53-cache")}
+    if not first:
+        return
+    run["configurations"] = {
+        s.name: {p.name: p.read_text(errors="replace") for p in sorted(s.dir.glob("*"))
+                 if p.name == "Corefile" or p.suffix == ".conf"} for s in running}
+    run["idle"] = {s.name: measure.idle_share(s) for s in running
+                   if s.name in ("lane53-local", "lane53-socket")}
+    run["perf"] = measure.perfs(lab, args, running)
+    if args.full:
+        run["latency"] = measure.latency(lab, running, capacity, (0.1, 0.5, 0.8, "equal"), 3, 1)
+        run["cpu_us"] = measure.cpu(lab, running, args.rounds, 2)
+        run["clients"] = measure.clients(lab, args, running)
+        shaped = [s for s in running if s.kind == "uniform" and s.name != "testpmd"]
+        run["shapes"] = {shape: measure.guns(lab, args, shaped, shape, 3)
+                         for shape in measure.SHAPES if shape != "uniform"}
+    else:
+        few = [s for s in running if s.name in QUICK]
+        run["latency"] = measure.latency(lab, few, capacity, (0.5,), 1, 1)
+        run["cpu_us"] = measure.cpu(lab, few, 1, 1)
 
 
 def machine():
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="ascii")
                 if line.startswith("model name")), "?")
+    with open("/proc/meminfo", encoding="ascii") as text:
+        meminfo = dict(line.split(":", 1) for line in text)
     commit = subprocess.run(["git", "-C", str(systems.TOP), "describe", "--always", "--dirty"],
                             capture_output=True, text=True, check=False).stdout.strip()
     return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(),
-            "commit": commit, "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
+            "memory": meminfo["MemTotal"].strip(),
+            "hugepages": meminfo["HugePages_Total"].strip(), "commit": commit,
+            "dnsperf": systems.package_version("dnsperf"),
+            "kxdpgun": systems.package_version("knot-dnsutils"),
+            "load before": f"{os.getloadavg()[0]:.1f}",
+            "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
 
 
 def target_only(args):
     """--target: the load alone, against a server of the user's own."""
     if not args.queries:
         sys.exit("bench: --target needs --queries FILE: only you know what it serves")
-    done = subprocess.run(["dnsperf", "-s", args.target, "-d", args.queries, "-l",
-                           str(args.seconds * args.rounds)], check=False)
-    return done.returncode
+    return subprocess.run(["dnsperf", "-s", args.target, "-d", args.queries, "-l",
+                           str(args.seconds * args.rounds)], check=False).returncode
+
+
+def check_machine(args):
+    if os.geteuid():
+        sys.exit("bench: needs root: network namespaces and XDP")
+    try:
+        cores = {int(core) for core in args.cores.split(",")}
+    except ValueError:
+        sys.exit(f"bench: --cores: '{args.cores}' is not a comma list of numbers")
+    missing = cores - os.sched_getaffinity(0)
+    if len(cores) < 2 or missing:
+        sys.exit("bench: needs two cores, which the generator shares with each system; "
+                 f"there are {sorted(os.sched_getaffinity(0))} (--cores)")
+    for tool in ("kxdpgun", "dnsperf", "bpftool", "nsenter", "taskset"):
+        if not shutil.which(tool):
+            sys.exit(f"bench: {tool} is not installed: scripts/setup.sh bench")
+    if args.queries and not os.access(args.queries, os.R_OK):
+        sys.exit(f"bench: --queries: cannot read {args.queries}")
 
 
 def main():
     args = parse()
     if args.target:
         return target_only(args)
-    if os.geteuid():
-        sys.exit("bench: needs root: network namespaces and XDP")
-    if (os.cpu_count() or 1) < 2:
-        sys.exit("bench: needs two cores: the generator shares them with each system")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    check_machine(args)
+    # also when started in the background by a shell that ignores SIGINT for it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     counts = [args.names or 1000]
     if args.full and not args.names:
-        counts = [1000, 100_000, 1_000_000]
+        counts = [1000, 100_000, MILLION]
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "cores": args.cores, "rounds": args.rounds,
+    result = {"machine": machine(), "size": "full" if args.full else "quick",
+              "queries": args.queries, "cores_used": args.cores, "rounds": args.rounds,
               "seconds": args.seconds, "runs": []}
+    began, stopped = time.monotonic(), False
     for count in counts:
         lab = labs.Lab(args.cores)
         try:
-            result["runs"].append(measure(lab, args, count))
+            run_count(lab, args, count, result)
         except KeyboardInterrupt:
-            say("stopped; what is measured so far is reported")
+            say("stopped; sections that were finished are reported")
+            stopped = True
             break
         finally:
             lab.close()
-        (out / "results.json").write_text(json.dumps(result, indent=1))
-    if not result["runs"]:
+    result["took_s"] = time.monotonic() - began
+    result["runs"] = [run for run in result["runs"] if run.get("gun")]
+    if result["runs"]:
+        report.write(result, out)
+        say(f"{result['took_s'] / 60:.1f} minutes; report: {out}/report.html, report.md, "
+            "results.csv, results.json")
+    if stopped:
         return 130
-    report.write(result, out)
-    say(f"report: {out}/report.html, report.md, results.csv, results.json")
     return report.guard(result) if args.guard else 0
 
 

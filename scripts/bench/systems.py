@@ -1,36 +1,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The systems side by side, each with the configuration its own documentation
-recommends for speed, serving the same names (names.py).
+"""A system under test; the ceilings; lane53's rows.  The others are in peers.py.
 
 A system is started once, warmed, and then paused except in its own rounds: processes by
 SIGSTOP.  Programs attached to its own interfaces see nothing then, for nothing is sent.
 """
+import itertools
 import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import lab as labs
+import load
 import names
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TOP / "build"
+START_S = 240  # a million names into the slowest of them, on a busy machine
 
 
 class System:
     name = "?"
     what = ""           # one line for the report
     needs = ()          # programs
-    wants_wild = False  # asked for names that no table holds
-    generic = False     # measured with sockets on the client's side only
+    kind = "uniform"    # of questions (names.KINDS), or "distinct": never twice the same
+    gun = True          # measured with kxdpgun, as XDP's clients with a driver of their own
+    perf = False        # measured with dnsperf, as ordinary clients
+    warms = 0           # how often each name is asked before the first round
+    proves = ()         # counters of which 99 % of a round must be (Lane53.counters())
+    settle_s = 0        # from SIGCONT to being itself again
+    baseline = "reflector"
+    own_queries = None  # --queries
 
     def __init__(self, lab, count, cores):
         self.lab, self.count, self.cores = lab, count, cores
         self.place = self.name
         self.processes = []
         self.i = 0
+        self.load_s = None
+        self._files = itertools.count()
+        self.client = None
 
     # ---- to be filled in by each ----
     def configure(self):
@@ -49,6 +61,10 @@ class System:
         return f"10.54.{self.i}.1"
 
     @property
+    def address6(self):
+        return f"fd54:{self.i}::1"
+
+    @property
     def dir(self):
         path = self.lab.dir / self.name
         path.mkdir(exist_ok=True)
@@ -60,8 +76,16 @@ class System:
 
     def start(self):
         self.i = self.lab.add(self.place)
+        self.client = load.Client(self.lab, "probe", self)
+        self.lab.undo(self.client.close)
+        self.prepare()
+        began = time.monotonic()
         self.configure()
-        labs.wait_for(self.name, self.answers, 90)
+        self.lab.wait_for(self.name, self.answers, START_S)
+        self.load_s = time.monotonic() - began
+
+    def prepare(self):
+        """Write what is read at the start: not part of the time to load."""
 
     def spawn(self, *argv, env=None):
         process = self.lab.start(self.place, argv, f"{self.name}.log", self.cores, env)
@@ -69,21 +93,35 @@ class System:
         return process
 
     def answers(self):
+        """Is it up?  It is when the last of its names is answered, and right."""
         if any(p.poll() is not None for p in self.processes):
             tail = (self.lab.dir / f"{self.name}.log").read_text(errors="replace")[-300:]
             raise labs.LabError(f"{self.name} ended: {tail.strip()}")
-        return self.check_answers([self.count - 1])
+        got = self.client.ask(names.host(self.count - 1))
+        return bool(got) and self.is_right(*got, names.address(self.count - 1))
 
-    def check_answers(self, indices):
-        """Are these hosts answered, and right?"""
-        for i in indices:
-            out = self.lab.run("probe", ["python3", TOP / "tests/lab/ask.py", self.address,
-                                         names.host(i), "A", "--timeout", "0.5"],
-                               10, check=False)
-            want = bytes(map(int, names.address(i).split("."))).hex()
-            if not (out.startswith("0 1") and want in out):
-                return False
-        return True
+    def sample(self, rng):
+        """A name to ask about during a round, and its address."""
+        i = rng.randrange(self.count)
+        return names.host(i), names.address(i)
+
+    def is_right(self, query, response, address):
+        return load.is_right(query, response, address)
+
+    def queries(self, kind, lines):
+        """A file of questions; one for "distinct" is used for one round only."""
+        if self.kind == "distinct":
+            path = self.dir / "queries"
+            names.write_distinct(path, f"{next(self._files)}", lines)
+            return path
+        if self.kind == "wild":
+            kind = "wild"
+        elif self.own_queries:
+            return self.own_queries
+        path = self.lab.dir / f"queries-{kind}-{self.count}"
+        if not path.exists():
+            names.write_queries(path, self.count, max(self.count, 10_000), kind)
+        return path
 
     def pids(self):
         return [pid for p in self.processes if p.poll() is None
@@ -94,6 +132,7 @@ class System:
 
     def resume(self):
         self._signal(signal.SIGCONT)
+        time.sleep(self.settle_s)
 
     def _signal(self, number):
         for pid in self.pids():
@@ -118,7 +157,8 @@ class System:
         return total
 
     def kernel_bytes(self):
-        return 0
+        """{map: bytes}"""
+        return {}
 
     def run_ns(self):
         """(run_time_ns, run_cnt) of the XDP program on srv0, with bpf_stats on."""
@@ -137,99 +177,172 @@ def package_version(package):
     return done.stdout or "?"
 
 
-# ---- the ceiling ----
+# ---- the ceilings ----
 
-class Reflector(System):
+class Ceiling(System):
+    """Nothing is looked up: the right answer is the question with QR set."""
+    needs = ("clang", "ip", "bpftool")
+
+    def answers(self):
+        got = self.client.ask("anything." + names.ORIGIN)
+        return bool(got) and self.is_right(*got, None)
+
+    def is_right(self, query, response, address):
+        return response[12:] == query[12:] and bool(response[2] & 0x80)
+
+
+class Reflector(Ceiling):
     name = "reflector"
-    what = "bare XDP_TX: swaps addresses, looks nothing up"
-    needs = ("clang", "ip")
+    what = "bare XDP_TX, native: swaps addresses, looks nothing up"
     flavour = "xdpdrv"
 
     def configure(self):
-        obj = self.dir / "reflector.o"
-        labs.sh("clang", "-O2", "-g", "-target", "bpf", "-I/usr/include/x86_64-linux-gnu",
-                "-c", str(pathlib.Path(__file__).with_name("reflector.bpf.c")), "-o", str(obj))
+        obj = self.lab.bpf("reflector")
         # The probe's client has no XDP of its own: a native XDP_TX would not reach it.
         for dev, flavour in (("srv0", self.flavour), ("srv1", "xdpgeneric")):
             self.lab.run(self.place, ["ip", "link", "set", "dev", dev, flavour, "obj", obj,
                                       "sec", "xdp"], 10)
-
-    def answers(self):
-        return True
-
-    def check_answers(self, indices):
-        return True  # nothing to check: it echoes
 
 
 class ReflectorGeneric(Reflector):
     name = "reflector-gen"
     what = "the same in generic (skb) mode"
     flavour = "xdpgeneric"
-    generic = True
+    gun = False
+    perf = True
+
+
+class Testpmd(Ceiling):
+    name = "testpmd"
+    what = "DPDK testpmd, io mode, behind a lane like lane53's: turned round, sent back"
+    needs = Ceiling.needs + ("dpdk-testpmd",)
+
+    def configure(self):
+        ns = f"{self.lab.id}-{self.place}"
+        labs.sh("ip", "-n", ns, "link", "add", "lane_a", "mtu", "1600", "type", "veth",
+                "peer", "name", "lane_b", "mtu", "1600")
+        for end in ("lane_a", "lane_b"):
+            self.lab.run(self.place, ["sysctl", "-qw", f"net.ipv6.conf.{end}.disable_ipv6=1"], 10)
+            labs.sh("ip", "-n", ns, "link", "set", end, "arp", "off", "multicast", "off", "up")
+        obj = self.lab.bpf("echo", f"-DLANE_IFINDEX={self.lab.ifindex(self.place, 'lane_a')}")
+        pins = pathlib.Path(f"/sys/fs/bpf/{self.lab.id}-echo")
+        labs.sh("bpftool", "prog", "loadall", str(obj), str(pins))
+        self.lab.undo(lambda: shutil.rmtree(pins, ignore_errors=True))
+        for dev, how, program in (("srv0", "xdpdrv", "echo_entry"),
+                                  ("srv1", "xdpgeneric", "echo_entry"),
+                                  ("lane_a", "xdpgeneric", "echo_return")):
+            self.lab.run(self.place, ["bpftool", "net", "attach", how, "pinned",
+                                      pins / program, "dev", dev], 10)
+        first, *others = self.cores.split(",")
+        self.spawn("dpdk-testpmd", f"--lcores=0@{first},1@{others[-1] if others else first}",
+                   "--no-pci", "--no-huge", "--no-shconf", "--no-telemetry", "-m", "256",
+                   f"--file-prefix={self.lab.id}", "--log-level=critical",
+                   "--vdev=net_af_xdp0,iface=lane_b,busy_budget=0", "--",
+                   "--forward-mode=io", "--port-topology=loop", "--auto-start", "--burst=64",
+                   "--rxd=2048", "--txd=2048", "--total-num-mbufs=8191", "--no-mlockall",
+                   "--max-pkt-len=1614", env={"LIBXDP_SKIP_DISPATCHER": "1",
+                                              "RUNTIME_DIRECTORY": str(self.dir)})
+
+    def version(self):
+        return package_version("dpdk-dev")
 
 
 # ---- lane53 ----
 
+# What a query that came to XDP may end as; of these a row's own way must be 99 %.
+ENDS = ("ANSWERED_LOCAL", "ANSWERED_CACHE", "ANSWERED_TRUNCATED", "TO_LANE",
+        "PASSED_NO_WORKER", "PASSED_NO_ROOM", "PASSED_DISABLED")
+
+
 class Lane53(System):
-    needs = (str(BUILD / "control/lane53d"), "jq")
+    needs = (str(BUILD / "control/lane53d"),)
     mode = "native"
     flags = ()
-    proves = ()  # outcomes of which 99 % of a round must be
+    settle_s = 0.3  # the worker's heart beats every 100 ms
 
-    def corefile(self):
-        raise NotImplementedError
+    def body(self):
+        """The server block's own lines."""
+        return [f"file {self.dir}/zone"]
+
+    def zones(self):
+        return names.ORIGIN
+
+    def prepare(self):
+        names.write_zone(self.dir / "zone", self.count, wildcard=True)
+        self.write("Corefile", "\n".join(
+            [f"{self.zones()}:53 {{", f"    bind {self.address} {self.address6}"]
+            + ([] if self.flags else [f"    xdp srv0 {{\n        mode {self.mode}\n    }}",
+                                      "    xdp srv1"])
+            + ["    " + line for line in self.body()] + ["}", ""]))
 
     def configure(self):
-        names.write_zone(self.dir / "zone", self.count, wildcard=True)
-        self.start_before()
-        conf = self.write("Corefile", self.corefile())
         self.instance = f"{self.lab.id}{self.i}"
-        argv = [BUILD / "control/lane53d", "-conf", conf, "-name", self.instance,
-                "-run", self.dir / "run", "-state", self.dir / "state", *self.flags]
-        self.spawn(*argv)
         self.lab.undo(self.detach)
+        self.spawn(BUILD / "control/lane53d", "-conf", self.dir / "Corefile", "-name",
+                   self.instance, "-run", self.dir / "run", "-state", self.dir / "state",
+                   *self.flags)
+
+    @property
+    def pins(self):
+        return pathlib.Path("/sys/fs/bpf/lane53") / self.instance
 
     def detach(self):
+        """The daemon removes its traces itself; what it could not, we do."""
         self.resume()
-        self.ctl("detach")
-
-    def start_before(self):
-        pass
-
-    def head(self):
-        return f"    bind {self.address}\n" + (
-            f"    xdp srv0 {{\n        mode {self.mode}\n    }}\n    xdp srv1\n"
-            if not self.flags else "")
+        workers = self.worker_pids()
+        try:
+            self.ctl("detach")
+            self.processes[0].wait(5)
+        except (labs.LabError, subprocess.SubprocessError, IndexError):
+            if self.processes:
+                labs.end(self.processes[0])
+        for pid in workers:
+            labs.end_pid(pid, self.instance)
+        shutil.rmtree(self.pins, ignore_errors=True)
 
     def ctl(self, *args):
         return self.lab.run(self.place, [
             BUILD / "control/lane53ctl", "-s",
             self.dir / "run" / self.instance / "control.sock", *args], 30)
 
-    def pids(self):
-        found = super().pids()
+    def worker_pids(self):
+        found = []
         for path in (self.dir / "run" / getattr(self, "instance", "?")).glob("worker-*.pid"):
             try:
                 found.append(int(path.read_text()))
             except (OSError, ValueError):
                 pass
-        return list(dict.fromkeys(found))
+        return found
+
+    def pids(self):
+        return list(dict.fromkeys(super().pids() + self.worker_pids()))
 
     def counters(self):
-        self.resume()
-        return json.loads(self.ctl("stats", "--json"))["outcomes"]
+        shown = json.loads(self.ctl("stats", "--json"))
+        found = dict(shown["outcomes"])
+        for worker in shown["workers"]:
+            for key, value in worker.items():
+                if isinstance(value, int):
+                    found[f"{worker['io']}.{key}"] = value
+        return found
+
+    def proof(self, before, after, answered):
+        """The share of the round's queries that took the way the row is named for."""
+        grown = {key: after[key] - before.get(key, 0) for key in after}
+        came = sum(grown.get(end, 0) for end in ENDS)
+        return sum(grown.get(name, 0) for name in self.proves) / came if came else 0.0
 
     def version(self):
         return labs.sh(str(BUILD / "control/lane53d"), "-version").strip()
 
     def kernel_bytes(self):
-        total = 0
-        for path in pathlib.Path(f"/sys/fs/bpf/lane53/{self.instance}").glob("v*/*"):
+        found = {}
+        for path in self.pins.glob("v*/*"):
             shown = subprocess.run(["bpftool", "-j", "map", "show", "pinned", str(path)],
                                    capture_output=True, text=True, check=False)
             if shown.returncode == 0 and shown.stdout.strip():
-                total += int(json.loads(shown.stdout).get("bytes_memlock", 0))
-        return total
+                found[path.name] = int(json.loads(shown.stdout).get("bytes_memlock", 0))
+        return found
 
 
 class Lane53Local(Lane53):
@@ -237,64 +350,44 @@ class Lane53Local(Lane53):
     what = "XDP, native, from the local-record table"
     proves = ("ANSWERED_LOCAL",)
 
-    def corefile(self):
-        return f"{names.ORIGIN}:53 {{\n{self.head()}    file {self.dir}/zone\n}}\n"
 
-
-class Lane53Generic(Lane53Local):
+class Lane53Auto(Lane53):
     name = "lane53-auto"
     what = "XDP, mode auto (generic on veth), from the local-record table"
+    proves = ("ANSWERED_LOCAL",)
     mode = "auto"
-    generic = True
+    gun = False
+    perf = True
+    baseline = "reflector-gen"
 
 
-class Lane53Lane(Lane53Local):
+class Lane53Lane(Lane53):
     name = "lane53-lane"
-    what = "over the lane, DPDK worker, from its zone store (names no table holds)"
-    proves = ("FROM_LANE",)
-    wants_wild = True
+    what = "over the lane: the DPDK worker, from its zone store (names no table holds)"
+    proves = ("TO_LANE",)
+    kind = "wild"
+
+    def sample(self, rng):
+        return f"x{rng.randrange(self.count)}.wild.{names.ORIGIN}", names.WILD
 
 
-class Lane53Socket(Lane53Local):
+class Lane53Socket(Lane53):
     name = "lane53-socket"
     what = "lane53d -no-xdp: the socket worker"
     flags = ("-no-xdp",)
-    proves = ()
+    proves = ("socket.queries_udp",)
+    perf = True
 
-    def counters(self):
-        return {}
+    def proof(self, before, after, answered):
+        # every answer is the socket worker's, unless somebody else gave it
+        grown = after[self.proves[0]] - before[self.proves[0]]
+        return min(1.0, grown / answered) if answered else 0.0
 
-
-class Upstreamed:
-    """Mixin: a Knot on 127.0.0.1:5300 of the system's namespace holds the names."""
-
-    def upstream(self):
-        if not (self.dir / "zone").exists():
-            names.write_zone(self.dir / "zone", self.count)
-        conf = self.write("upstream.conf", knot_conf(self, "127.0.0.1@5300"))
-        self.spawn("knotd", "-c", conf)
-
-
-class Lane53Cache(Upstreamed, Lane53):
-    name = "lane53-cache"
-    what = "XDP, native, from the cache table (names came from an upstream)"
-    needs = Lane53.needs + ("knotd",)
-    proves = ("ANSWERED_CACHE",)
-
-    def start_before(self):
-        self.upstream()
-
-    def corefile(self):
-        return (f".:53 {{\n{self.head()}    cache 3600 {{\n        success {2 * self.count}"
-                f" 3600\n    }}\n    forward . 127.0.0.1:5300\n}}\n")
-
-
-# ---- the others ----
 
 def knot_conf(system, listen, xdp=""):
     return f"""server:
     rundir: "{system.dir}"
-    listen: [ "{listen}" ]
+    listen: [ {', '.join(f'"{at}"' for at in listen)} ]
     udp-workers: 2
 {xdp}log:
   - target: stderr
@@ -310,162 +403,59 @@ zone:
 """
 
 
-class Knot(System):
-    name = "knot"
-    what = "Knot DNS on sockets, authoritative"
-    needs = ("knotd",)
+class Upstreamed:
+    """Mixin: a Knot on 127.0.0.1:5300 of the system's namespace holds the names."""
+
+    def prepare(self):
+        super().prepare()
+        if not (self.dir / "zone").exists():
+            names.write_zone(self.dir / "zone", self.count)
+
+    def upstream(self):
+        conf = self.write("upstream.conf", knot_conf(self, ["127.0.0.1@5300"]))
+        self.spawn("knotd", "-c", conf)
+
+
+class Lane53Cache(Upstreamed, Lane53):
+    name = "lane53-cache"
+    what = "XDP, native, from the cache table (names came from an upstream)"
+    needs = Lane53.needs + ("knotd",)
+    proves = ("ANSWERED_CACHE",)
+    warms = 3  # admitted to XDP at the second
+
+    def zones(self):
+        return "."
+
+    def body(self):
+        return ["cache 3600 {", f"    success {max(9984, 2 * self.count)} 3600", "}",
+                "forward . 127.0.0.1:5300"]
 
     def configure(self):
-        names.write_zone(self.dir / "zone", self.count)
-        self.spawn("knotd", "-c", self.write("knot.conf", knot_conf(self, f"{self.address}@53")))
-
-    def version(self):
-        return package_version("knot")
-
-
-class KnotXdp(Knot):
-    name = "knot-xdp"
-    what = "Knot DNS with its AF_XDP listener"
-
-    def configure(self):
-        names.write_zone(self.dir / "zone", self.count)
-        xdp = "xdp:\n    listen: srv0\n"
-        self.spawn("knotd", "-c",
-                   self.write("knot.conf", knot_conf(self, f"{self.address}@53", xdp)))
-
-
-class Nsd(System):
-    name = "nsd"
-    what = "NSD, authoritative"
-    needs = ("nsd",)
-
-    def configure(self):
-        names.write_zone(self.dir / "zone", self.count)
-        conf = self.write("nsd.conf", f"""server:
-    ip-address: {self.address}
-    server-count: 2
-    reuseport: yes
-    username: ""
-    zonesdir: "{self.dir}"
-    pidfile: "{self.dir}/nsd.pid"
-    database: ""
-    xfrdfile: "{self.dir}/xfrd.state"
-    zonelistfile: "{self.dir}/zone.list"
-    rrl-ratelimit: 0
-    minimal-responses: yes
-remote-control:
-    control-enable: no
-zone:
-    name: {names.ORIGIN}
-    zonefile: zone
-""")
-        self.spawn("nsd", "-d", "-c", conf)
-
-    def version(self):
-        return package_version("nsd")
-
-
-class Unbound(Upstreamed, System):
-    name = "unbound"
-    what = "Unbound, from its cache"
-    needs = ("unbound", "knotd")
-
-    def configure(self):
+        super().configure()
         self.upstream()
-        conf = self.write("unbound.conf", f"""server:
-    interface: {self.address}
-    access-control: 0.0.0.0/0 allow
-    do-not-query-localhost: no
-    username: ""
-    chroot: ""
-    directory: "{self.dir}"
-    pidfile: "{self.dir}/unbound.pid"
-    use-syslog: no
-    num-threads: 2
-    so-reuseport: yes
-    so-rcvbuf: 4m
-    so-sndbuf: 4m
-    msg-cache-slabs: 2
-    rrset-cache-slabs: 2
-    infra-cache-slabs: 2
-    key-cache-slabs: 2
-    msg-cache-size: 512m
-    rrset-cache-size: 1g
-    outgoing-range: 8192
-    num-queries-per-thread: 4096
-    minimal-responses: yes
-    module-config: "iterator"
-    domain-insecure: "{names.ORIGIN}"
-remote-control:
-    control-enable: no
-forward-zone:
-    name: "."
-    forward-addr: 127.0.0.1@5300
-""")
-        self.spawn("unbound", "-d", "-p", "-c", conf)
-
-    def version(self):
-        return package_version("unbound")
 
 
-class Dnsdist(Upstreamed, System):
-    name = "dnsdist"
-    what = "dnsdist, from its packet cache"
-    needs = ("dnsdist", "knotd")
+class Lane53Upstream(Lane53):
+    name = "lane53-upstream"
+    what = "over the lane and on to an upstream by kernel sockets: names never asked before"
+    proves = ("TO_LANE",)
+    kind = "distinct"
 
-    def configure(self):
-        self.upstream()
-        conf = self.write("dnsdist.conf", f"""setACL("0.0.0.0/0")
-addLocal("{self.address}:53", {{reusePort=true}})
-addLocal("{self.address}:53", {{reusePort=true}})
-newServer({{address="127.0.0.1:5300", healthCheckMode="up"}})
-pc = newPacketCache({max(10000, 2 * self.count)}, {{maxTTL=86400, numberOfShards=4}})
-getPool(""):setCache(pc)
-setRingBuffersSize(100)
-""")
-        self.spawn("dnsdist", "--supervised", "--disable-syslog", "-C", conf)
+    def zones(self):
+        return "."
 
-    def version(self):
-        return package_version("dnsdist")
+    def body(self):
+        return ["cache", f"forward . 10.56.{self.i}.2"]
 
+    def prepare(self):
+        super().prepare()
+        place = self.lab.add_upstream(self.place, self.i)
+        self.lab.run(place, ["ip", "link", "set", "dev", "srv0", "xdpgeneric", "obj",
+                             self.lab.bpf("upstream"), "sec", "xdp"], 10)
 
-class Dnsmasq(System):
-    name = "dnsmasq"
-    what = "dnsmasq, from addn-hosts"
-    needs = ("dnsmasq",)
+    def answers(self):
+        got = self.client.ask("start.wild." + names.ORIGIN)
+        return bool(got) and self.is_right(*got, names.WILD)
 
-    def configure(self):
-        names.write_hosts(self.dir / "hosts", self.count)
-        self.spawn("dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
-                   "--no-daemon", "--user=root", f"--addn-hosts={self.dir}/hosts",
-                   f"--listen-address={self.address}", "--bind-interfaces", "--port=53",
-                   "--local-ttl=3600", "--cache-size=10000", f"--pid-file={self.dir}/pid")
-
-    def version(self):
-        return package_version("dnsmasq-base")
-
-
-class CoreDns(Upstreamed, System):
-    name = "coredns"
-    what = "CoreDNS, from its cache"
-    needs = ("coredns", "knotd")
-
-    def configure(self):
-        self.upstream()
-        conf = self.write("Corefile", f""".:53 {{
-    bind {self.address}
-    multisocket 2
-    cache 3600 {{
-        success {max(9984, 2 * self.count)} 3600
-    }}
-    forward . 127.0.0.1:5300
-}}
-""")
-        self.spawn("coredns", "-conf", conf, "-quiet", env={"GOMAXPROCS": "2"})
-
-    def version(self):
-        return labs.sh("coredns", "-version").split()[0]
-
-
-ALL = (Reflector, ReflectorGeneric, Lane53Local, Lane53Cache, Lane53Lane, Lane53Generic,
-       Lane53Socket, CoreDns, Unbound, Knot, KnotXdp, Nsd, Dnsdist, Dnsmasq)
+    def sample(self, rng):
+        return f"s{rng.randrange(1 << 40)}.wild.{names.ORIGIN}", names.WILD
