@@ -294,8 +294,9 @@ static void keep_last(struct sources *s, struct unit *unit, const char *trouble)
 	key_of(unit, key, sizeof(key));
 	snprintf(unit->state, sizeof(unit->state), "%s",
 		 trouble[0] ? trouble : "out of memory");
-	degraded_set(&s->d->degraded, key, "%s; the records of the last good read stay",
-		     unit->state);
+	degraded_set(&s->d->degraded, key, "%s; %s", unit->state,
+		     unit->records ? "the records of the last good read stay"
+				   : "it has no records until it can be read");
 }
 
 int sources_load_unit(struct sources *s, struct unit *unit, struct commit *commit)
