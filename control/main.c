@@ -34,7 +34,7 @@
 
 #define EXIT_USAGE 2 /* as Go's flag package */
 
-#define WAKE_EVERY_MS 5000 /* listeners that could not be opened: look again */
+#define WAKE_EVERY_MS 5000 /* addresses that could not be had: look again */
 
 static struct signals {
 	uv_signal_t handle;
@@ -126,9 +126,14 @@ static void on_worker(void *context, enum worker_io io, bool up)
 static void on_rewake(uv_timer_t *timer)
 {
 	struct process *process = timer->data;
+	struct daemon *d = &process->d;
 
-	if (!process->d.ending && degraded_has(&process->d.degraded, "listener/"))
-		setup_wake_workers(&process->d);
+	if (d->ending)
+		return;
+	if (degraded_has(&d->degraded, "listener/"))
+		setup_wake_workers(d);
+	if (d->config && degraded_has(&d->degraded, "http/"))
+		web_apply(d);
 }
 
 static bool binds_to_interfaces(const struct config *config)

@@ -22,7 +22,9 @@ const struct directive directives[] = {
 		  "there now or later. Without `vlan` and `from` this attaches only: every "
 		  "server block of the Corefile is answered there. With one of them the server "
 		  "block is a tenant of its own: it is reached through these interfaces, with "
-		  "this VLAN tag, from these sources, and by nobody else; it opens no sockets.",
+		  "this VLAN tag, from these sources, and by nobody else. It opens no sockets: "
+		  "what XDP leaves to the stack (TCP, and everything while the lane's worker is "
+		  "away) meets the server blocks without these options.",
 	  .example = "xdp eth0 veth* {\n    mode auto\n}\nwhoami",
 	  .options = xdp_options,
 	  .begin = xdp_begin, .end = xdp_end },

@@ -107,6 +107,11 @@ static void put_environment(struct expander *e, struct token *token)
 			warn_unset(e, token, name);
 			value = "";
 		}
+		if (lexer_fault(value, strlen(value))) {
+			say(e, true, token, "environment variable '%s' is not in UTF-8",
+			    name);
+			value = "";
+		}
 		out = arena_format(e->arena, "%s%.*s%s", out ? out : "",
 				   (int)(start - pos), pos, value);
 		pos = end + (percent ? 2 : 1);

@@ -91,6 +91,44 @@ static void skip_space(struct lexer *l)
 	}
 }
 
+/* Bytes of the UTF-8 character at @p (RFC 3629 4); 0 = none that may stand in a text. */
+static size_t utf8_size(const unsigned char *p, size_t room)
+{
+	/* of each first byte: how many follow, and which the second may be */
+	static const struct {
+		unsigned char first, last, more, low, high;
+	} kinds[] = {
+		{ 0x01, 0x7f, 0, 0, 0 },       { 0xc2, 0xdf, 1, 0x80, 0xbf },
+		{ 0xe0, 0xe0, 2, 0xa0, 0xbf }, { 0xe1, 0xec, 2, 0x80, 0xbf },
+		{ 0xed, 0xed, 2, 0x80, 0x9f }, { 0xee, 0xef, 2, 0x80, 0xbf },
+		{ 0xf0, 0xf0, 3, 0x90, 0xbf }, { 0xf1, 0xf3, 3, 0x80, 0xbf },
+		{ 0xf4, 0xf4, 3, 0x80, 0x8f },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (p[0] < kinds[i].first || p[0] > kinds[i].last)
+			continue;
+		if (room <= kinds[i].more ||
+		    (kinds[i].more && (p[1] < kinds[i].low || p[1] > kinds[i].high)))
+			return 0;
+		for (size_t j = 2; j <= kinds[i].more; j++)
+			if ((p[j] & 0xc0) != 0x80)
+				return 0;
+		return kinds[i].more + 1u;
+	}
+	return 0;
+}
+
+const char *lexer_fault(const char *text, size_t len)
+{
+	for (size_t pos = 0, size; pos < len; pos += size) {
+		size = utf8_size((const unsigned char *)text + pos, len - pos);
+		if (!size)
+			return text + pos;
+	}
+	return NULL;
+}
+
 int lexer_read(struct tokens *tokens, struct arena *arena, const char *file,
 	       const char *text, size_t len, struct problem *problem)
 {
@@ -102,15 +140,16 @@ int lexer_read(struct tokens *tokens, struct arena *arena, const char *file,
 			   .line = 1,
 			   .at_line_start = true,
 			   .problem = problem };
-	const char *nul = memchr(text, 0, len);
+	const char *fault = lexer_fault(text, len);
 
-	if (nul) {
+	if (fault) {
 		unsigned line = 1;
 
-		for (const char *p = text; p < nul; p++)
+		for (const char *p = text; p < fault; p++)
 			line += *p == '\n';
 		problem_set(problem, file, line,
-			    "found a byte of zero, expected a text file");
+			    "found the byte 0x%02x, expected a text file in UTF-8",
+			    (unsigned char)*fault);
 		return -EINVAL;
 	}
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) /* byte order mark */

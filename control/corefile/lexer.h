@@ -36,6 +36,9 @@ struct tokens {
 int lexer_read(struct tokens *tokens, struct arena *arena, const char *file,
 	       const char *text, size_t len, struct problem *problem);
 
+/* The first byte of @text that is zero or not UTF-8; NULL: all is well. */
+const char *lexer_fault(const char *text, size_t len);
+
 static inline bool token_is(const struct token *token, const char *syntax)
 {
 	return !token->quoted && !strcmp(token->text, syntax);

@@ -229,6 +229,8 @@ int syntax_read(struct syntax *out, struct arena *arena, const char *file,
 		out->digest = syntax_digest(out->digest, all.at[i].text);
 		out->digest = syntax_digest(out->digest, all.at[i].first ? "\n" : " ");
 	}
+	if (!all.count)
+		return 0;
 	p.pos = all.at;
 	p.end = all.at + all.count;
 	while (p.pos < p.end)

@@ -74,19 +74,30 @@ static uint32_t slots_for(uint32_t answers, uint32_t present)
 	return slots;
 }
 
-static int grow_begin(void *context, uint32_t answers, struct table **ret_table)
+/* A quarter more than @need, and no fewer than there are. */
+static uint32_t blobs_for(uint32_t need, uint32_t present)
+{
+	const uint32_t count = need + need / 4;
+
+	return count > present ? count : present;
+}
+
+static int grow_begin(void *context, const struct table_room *need,
+		      struct table **ret_table)
 {
 	struct daemon *d = context;
 	struct problem problem = { .text = "" };
 	struct table_arrays arrays;
-	uint32_t slots;
+	struct table_room room;
 	int r;
 
 	xdp_local_arrays(d->xdp, &arrays);
-	slots = slots_for(answers, arrays.slot_count);
-	if (slots > GROWTH_SLOTS_MAX)
+	room.slots = slots_for(need->slots, arrays.slot_count);
+	room.small = blobs_for(need->small, arrays.small_count);
+	room.large = blobs_for(need->large, arrays.large_count);
+	if (room.slots > GROWTH_SLOTS_MAX)
 		return -ENOSPC;
-	r = xdp_local_grow_begin(d->xdp, slots, &arrays, &problem);
+	r = xdp_local_grow_begin(d->xdp, &room, &arrays, &problem);
 	if (r == 0) {
 		r = table_open(ret_table, &arrays);
 		if (r < 0)
@@ -96,7 +107,8 @@ static int grow_begin(void *context, uint32_t answers, struct table **ret_table)
 		log_error("xdp: the table of local records cannot grow: %s",
 			  problem.text[0] ? problem.text : strerror(-r));
 	else
-		log_info("xdp: the table of local records grows to %u slots", slots);
+		log_info("xdp: the table of local records grows to %u slots",
+			 room.slots);
 	return r;
 }
 

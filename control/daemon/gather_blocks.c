@@ -84,15 +84,16 @@ static void hosts_add(struct gather_blocks *all, json_t *sources)
 	json_array_foreach(sources, i, source)
 	{
 		const char *kind, *path;
-		json_int_t records;
+		json_int_t records, read_at;
 
-		if (json_unpack(source, "{s:s, s:s, s:I}", "kind", &kind, "path", &path,
-				"records", &records) < 0 ||
+		if (json_unpack(source, "{s:s, s:s, s:I, s:I}", "kind", &kind, "path",
+				&path, "records", &records, "read_at", &read_at) < 0 ||
 		    strcmp(kind, "hosts") != 0 || hosts_has(all, path) ||
 		    all->hosts_count == GATHER_HOSTS)
 			continue;
 		all->hosts[all->hosts_count++] =
-			(struct metrics_hosts){ path, (uint64_t)records, 0 };
+			(struct metrics_hosts){ path, (uint64_t)records,
+						(double)read_at };
 	}
 }
 

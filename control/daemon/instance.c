@@ -109,6 +109,7 @@ void instance_remove_run_dir(const struct daemon *d)
 	static const char *const names[] = { "control.sock",     "events.sock",
 					     "worker-dpdk.sock", "worker-socket.sock",
 					     "worker-dpdk.pid",  "worker-socket.pid",
+					     "worker-dpdk.why",  "worker-socket.why",
 					     "stats-dpdk",       "stats-socket",
 					     "lane53d.pid" };
 	char path[PATH_MAX + 32];

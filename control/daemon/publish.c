@@ -19,6 +19,13 @@
 /* What does not fit a blob is not published; room to find that out. */
 #define ANSWER_ROOM 4096
 
+/*
+ * With so many slots in use answers that only say NODATA are left to the lane: a million
+ * names would take three million slots, 200 bytes each, to say of most that they have no
+ * AAAA and no HTTPS.  2^18 slots are 16 MiB, and more names than a node's cluster has.
+ */
+#define NEGATIVES_UP_TO (1u << 18)
+
 /* More types at one name than this: the rest takes the lane. */
 #define TYPES_MAX 64
 
@@ -218,6 +225,14 @@ static bool types_gather(struct types *types, const struct plan *plan,
 
 /* ---- one answer, one name ---- */
 
+static bool has_room_for_negatives(const struct publisher *p)
+{
+	struct table_usage usage;
+
+	table_usage(p->table, &usage);
+	return usage.slots_used < NEGATIVES_UP_TO;
+}
+
 static void publish_type(struct publisher *p, const struct plan *plan,
 			 const struct types *types, uint32_t view, uint16_t type)
 {
@@ -237,7 +252,8 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 		(void)aliases_note(&p->aliases, view, types->owner, &answer,
 				   result == ANSWER_FORWARD ? sname : NULL, &referral);
 	/* A referral is not authoritative, and its glue has owners of its own. */
-	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || referral || !block) {
+	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || referral || !block ||
+	    (!answer.ancount && !has_room_for_negatives(p))) {
 		(void)table_retract(p->table, &key);
 		return;
 	}
@@ -367,12 +383,12 @@ static void publish_all(struct publisher *p, const struct plan *plan,
 }
 
 /* Return: are all answers in a larger table now, as far as they fit? */
-static bool grow(struct publisher *p, uint32_t answers, const struct plan *plan,
-		 struct store_read *read)
+static bool grow(struct publisher *p, const struct table_room *need,
+		 const struct plan *plan, struct store_read *read)
 {
 	struct table *old = p->table, *grown;
 
-	if (!p->growth.begin || p->growth.begin(p->growth.context, answers, &grown) < 0)
+	if (!p->growth.begin || p->growth.begin(p->growth.context, need, &grown) < 0)
 		return false;
 	p->table = grown;
 	forget_all_full(p);
@@ -387,11 +403,20 @@ unsigned publisher_settle(struct publisher *p, const struct plan *plan,
 	struct table_usage usage;
 
 	while (p->left_out) {
-		uint32_t names = p->left_out + p->skipped;
+		const uint32_t names = p->left_out + p->skipped;
+		const uint32_t negatives = names * (ALWAYS_COUNT - 1);
+		struct table_room need;
 
 		table_usage(p->table, &usage);
+		need = (struct table_room){
+			.slots = usage.slots_used + names +
+				 (negatives < NEGATIVES_UP_TO ? negatives
+							      : NEGATIVES_UP_TO),
+			.small = usage.small_used + usage.small_refused,
+			.large = usage.large_used + usage.large_refused,
+		};
 		if (names <= usage.slots_used / LEFT_OUT_RATIO ||
-		    !grow(p, usage.slots_used + names * ALWAYS_COUNT, plan, read))
+		    !grow(p, &need, plan, read))
 			break;
 	}
 	return p->left_out + p->skipped;

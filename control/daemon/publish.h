@@ -3,7 +3,9 @@
  * publish.h - keep XDP's `local` table equal to what the engine says.
  *
  * For every owner name of a view's records, its types and A, AAAA and HTTPS are asked of
- * engine_answer_local(), and complete authoritative answers are published.  Aliases
+ * engine_answer_local(), and complete authoritative answers are published.  In a table
+ * that is large already (NEGATIVES_UP_TO) only the types that there are: two of three
+ * slots would say NODATA, and the lane says that too.  Aliases
  * that leave local data, referrals and what a table refuses take the lane.
  *
  * An answer of a name without aliases depends on that name, on the SOA of its zone if it
@@ -22,12 +24,15 @@ struct plan_view;
 struct publisher;
 struct store_read;
 struct table;
+struct table_room;
 
 /* Make the table larger; see xdp_local_grow_begin().  Every call may be NULL together. */
 struct publish_growth {
-	/* *@ret_table: a new, empty table with room for @answers and more than the present
-	 * one has; the publisher's from then on. */
-	int (*begin)(void *context, uint32_t answers, struct table **ret_table);
+	/* *@ret_table: a new, empty table with at least twice the slots of the present one,
+	 * and so many that @need->slots of them in use are a fair load; blobs as needed.
+	 * The publisher's from then on. */
+	int (*begin)(void *context, const struct table_room *need,
+		     struct table **ret_table);
 	int (*commit)(void *context); /* the old table is closed before */
 	void *context;
 };

@@ -285,12 +285,26 @@ static int remember_file(const struct unit *unit, struct commit *commit)
 	return store_meta_put(commit_writer(commit), key, "1", 1);
 }
 
-/* The file is not to be used: the store keeps what it has of it. */
-static void keep_last(struct sources *s, struct unit *unit, const char *trouble)
+static bool count_set(void *context, const uint8_t *owner, const struct rrset *set)
 {
+	size_t *records = context;
+
+	(void)owner;
+	*records += set->count;
+	return true;
+}
+
+/* The file is not to be used: the store keeps what it has of it. */
+static void keep_last(struct sources *s, struct unit *unit, struct commit *commit,
+		      const char *trouble)
+{
+	static const uint8_t root[1];
 	char key[600];
 
 	unit->bad = true;
+	unit->records = 0;
+	store_each(commit_reader(commit), unit->source, root, count_set,
+		   &unit->records);
 	key_of(unit, key, sizeof(key));
 	snprintf(unit->state, sizeof(unit->state), "%s",
 		 trouble[0] ? trouble : "out of memory");
@@ -315,11 +329,12 @@ int sources_load_unit(struct sources *s, struct unit *unit, struct commit *commi
 	if (r < 0 || (r == HOSTS_NO_FILE && had_file(unit, commit))) {
 		if (r >= 0)
 			records_close(records);
-		keep_last(s, unit, trouble);
+		keep_last(s, unit, commit, trouble);
 		return 0;
 	}
 	no_file = r == HOSTS_NO_FILE;
 	unit->bad = false;
+	unit->read_at = time(NULL);
 	key_of(unit, key, sizeof(key));
 	snprintf(unit->state, sizeof(unit->state), "%s", trouble[0] ? trouble : "ok");
 	if (trouble[0])
@@ -383,11 +398,11 @@ json_t *sources_of_block(const struct sources *s, const struct plan *plan,
 			continue;
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:I, s:s}", "kind",
+			json_pack("{s:s, s:s, s:I, s:I, s:s}", "kind",
 				  kind_name(s->config->sources[unit->directive].kind),
 				  "path", unit->path ? unit->path : "(inline)",
-				  "records", (json_int_t)unit->records, "state",
-				  unit->state));
+				  "records", (json_int_t)unit->records, "read_at",
+				  (json_int_t)unit->read_at, "state", unit->state));
 	}
 	return list;
 }

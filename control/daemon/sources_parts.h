@@ -39,7 +39,8 @@ struct unit {
 	struct stamp stamp;      /* of what was read last */
 	bool has_serial;
 	uint32_t serial;
-	size_t records;
+	size_t records;  /* RRs in the store */
+	int64_t read_at; /* Unix time of the last good read; 0 = none of this unit's */
 	bool bad;        /* the last read failed: the store's records stay */
 	char state[768]; /* "ok" or why not */
 };

@@ -36,7 +36,7 @@ struct worker {
 	uint64_t asked_ms, waited_ms; /* for an answer, our own busy turns apart */
 	unsigned backoff_ms;
 	uint64_t born_ms, restarts;
-	char trouble[160];
+	char trouble[512];
 };
 
 /* One poll handle per life, on the worker's pidfd. */
@@ -122,26 +122,44 @@ static void on_backoff(uv_timer_t *timer)
 	start(timer->data);
 }
 
+/* What it left in RUN/worker-IO.why; "" = nothing. */
+static void read_why(const struct worker *w, char *out, int room)
+{
+	char path[PATH_MAX + 32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/worker-%s.why", w->supervisor->command.run,
+		 worker_io_name(w->io));
+	file = fopen(path, "re");
+	out[0] = 0;
+	if (!file || !fgets(out, room, file))
+		out[0] = 0;
+	out[strcspn(out, "\n")] = 0;
+	if (file)
+		fclose(file);
+}
+
 static void describe_exit(struct worker *w)
 {
 	siginfo_t info = { 0 };
 	size_t room = sizeof(w->trouble);
+	char why[448];
 
 	if (w->adopted) {
 		snprintf(w->trouble, room, "ended (it was adopted: no exit code)");
 		return;
 	}
-	if (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG) || !info.si_pid)
+	if (waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG) || !info.si_pid) {
 		snprintf(w->trouble, room, "ended (no exit code)");
-	else if (info.si_code == CLD_EXITED && info.si_status == 69)
-		snprintf(w->trouble, room,
-			 "ended with code 69: cannot open its port or listeners");
-	else if (info.si_code == CLD_EXITED)
-		snprintf(w->trouble, room, "ended with code %d", info.si_status);
-	else
+	} else if (info.si_code == CLD_EXITED) {
+		read_why(w, why, sizeof(why));
+		snprintf(w->trouble, room, "ended with code %d%s%s", info.si_status,
+			 why[0] ? ": " : "", why);
+	} else {
 		snprintf(w->trouble, room, "was killed by signal %d (%s)%s",
 			 info.si_status, strsignal(info.si_status),
 			 info.si_code == CLD_DUMPED ? ", core dumped" : "");
+	}
 }
 
 static void on_watch_closed(uv_handle_t *handle)

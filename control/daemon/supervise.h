@@ -34,7 +34,7 @@ struct worker_view {
 	int pid; /* 0 = none */
 	bool adopted;
 	uint64_t restarts;
-	char trouble[160]; /* why the last one ended; "" = it never did */
+	char trouble[512]; /* why the last one ended; "" = it never did */
 };
 
 struct supervisor_config {

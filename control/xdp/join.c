@@ -128,7 +128,7 @@ int join_attach(const struct lane53_bpf *skel, unsigned ifindex, bool native,
 
 	libxdp_set_print(print_nothing);
 	if (joined)
-		r = loader_prepare_beside(skel, 0, &joined->skel, NULL);
+		r = loader_prepare_beside(skel, NULL, &joined->skel, NULL);
 	if (r == 0)
 		r = attach(joined, ifindex, native);
 	if (r < 0) {

@@ -33,7 +33,7 @@ enum group { ALONE, LOCAL, CACHE, GROUP_COUNT };
 /* CoreDNS's cache holds 9,984 positive and as many negative answers: load 0.6. */
 #define CACHE_SLOTS 32768u
 
-/* Per slots: every second answer is not one RR; one in 32 passes 216 bytes.  A guess
+/* Per slot: every second answer is not one RR; one in 32 passes 216 bytes.  A guess
  * from Kubernetes zones (A inline, NODATA with SOA small); usage is in `lane53ctl stats`. */
 #define SLOTS_PER_SMALL 2
 #define SLOTS_PER_LARGE 32
@@ -148,7 +148,11 @@ static uint32_t elements(const struct pinned_map *pinned,
 {
 	uint32_t slots =
 		pinned->group == LOCAL ? sizes->local_slots : sizes->cache_slots;
-	uint32_t count = slots / pinned->divisor;
+	uint32_t asked = pinned->group != LOCAL               ? 0
+			 : pinned->divisor == SLOTS_PER_SMALL ? sizes->local_small
+			 : pinned->divisor == SLOTS_PER_LARGE ? sizes->local_large
+							      : 0;
+	uint32_t count = asked ? asked : slots / pinned->divisor;
 
 	return count < 16 ? 16 : count;
 }
@@ -340,10 +344,14 @@ int loader_open(const char *dir, const struct table_sizes *wanted,
 	return 0;
 }
 
-int loader_prepare_beside(const struct lane53_bpf *base, uint32_t local_slots,
+int loader_prepare_beside(const struct lane53_bpf *base, const struct table_room *local,
 			  struct lane53_bpf **ret_skel, struct problem *problem)
 {
-	const struct table_sizes sizes = { .local_slots = local_slots };
+	const struct table_sizes sizes = {
+		.local_slots = local ? local->slots : 0,
+		.local_small = local ? local->small : 0,
+		.local_large = local ? local->large : 0,
+	};
 	uint32_t secret[LANE53_SECRET_WORDS];
 	struct lane53_bpf *skel;
 	int r = open_skeleton(&skel, problem);
@@ -354,7 +362,7 @@ int loader_prepare_beside(const struct lane53_bpf *base, uint32_t local_slots,
 	{
 		const struct bpf_map *old =
 			bpf_object__find_map_by_name(base->obj, m->name);
-		bool is_new = local_slots && m->group == LOCAL;
+		bool is_new = local && m->group == LOCAL;
 
 		if (r == 0)
 			r = prepare_map(
@@ -374,11 +382,11 @@ int loader_prepare_beside(const struct lane53_bpf *base, uint32_t local_slots,
 	return 0;
 }
 
-int loader_load_beside(const struct lane53_bpf *base, uint32_t local_slots,
+int loader_load_beside(const struct lane53_bpf *base, const struct table_room *local,
 		       struct lane53_bpf **ret_skel, struct problem *problem)
 {
 	struct lane53_bpf *skel;
-	int r = loader_prepare_beside(base, local_slots, &skel, problem);
+	int r = loader_prepare_beside(base, local, &skel, problem);
 
 	if (r < 0)
 		return r;

@@ -8,10 +8,12 @@
 
 struct lane53_bpf;
 struct problem;
+struct table_room;
 
 /* Of tables that are not adopted; powers of two, 0 = the default. */
 struct table_sizes {
 	uint32_t local_slots, cache_slots;
+	uint32_t local_small, local_large; /* blobs; 0 = a share of the slots */
 };
 
 /* libbpf's warnings go into our problems, not to stderr. */
@@ -26,14 +28,14 @@ int loader_open(const char *dir, const struct table_sizes *wanted,
 		struct problem *problem);
 
 /*
- * Load once more beside @base, with all its maps, or with a new, empty `local` table of
- * @local_slots unless that is 0.  Nothing is pinned.  The caller destroys *@ret_skel.
+ * Load once more beside @base, with all its maps, or with a new, empty `local` table as
+ * @local says unless that is NULL.  Nothing is pinned.  The caller destroys *@ret_skel.
  */
-int loader_load_beside(const struct lane53_bpf *base, uint32_t local_slots,
+int loader_load_beside(const struct lane53_bpf *base, const struct table_room *local,
 		       struct lane53_bpf **ret_skel, struct problem *problem);
 
 /* The same, but not loaded: libxdp loads it as an extension of its dispatcher. */
-int loader_prepare_beside(const struct lane53_bpf *base, uint32_t local_slots,
+int loader_prepare_beside(const struct lane53_bpf *base, const struct table_room *local,
 			  struct lane53_bpf **ret_skel, struct problem *problem);
 
 /* Pin @skel's `local` table in place of the one in @dir. */

@@ -340,20 +340,20 @@ const struct xdp_interface *xdp_interfaces(const struct xdp *xdp, unsigned *ret_
 
 /* ---- growing ---- */
 
-int xdp_local_grow_begin(struct xdp *xdp, uint32_t slots,
+int xdp_local_grow_begin(struct xdp *xdp, const struct table_room *room,
 			 struct table_arrays *ret_arrays, struct problem *problem)
 {
 	int r;
 
-	if (!slots || slots & (slots - 1) || xdp->grown)
+	if (!room->slots || room->slots & (room->slots - 1) || xdp->grown)
 		return -EINVAL;
-	r = loader_load_beside(xdp->skel, slots, &xdp->grown, problem);
+	r = loader_load_beside(xdp->skel, room, &xdp->grown, problem);
 	if (r < 0)
 		return r;
 	r = tables_map_local(xdp->grown, xdp->settings->secret, &xdp->grown_local);
 	if (r < 0) {
 		problem_set(problem, NULL, 0, "cannot map a table of %u slots: %s",
-			    slots, strerror(-r));
+			    room->slots, strerror(-r));
 		xdp_local_grow_abort(xdp);
 		return r;
 	}

@@ -25,6 +25,7 @@ struct ifaces;
 struct plan;
 struct problem;
 struct table_arrays;
+struct table_room;
 struct xdp;
 
 /* ---- life ---- */
@@ -144,12 +145,12 @@ void xdp_local_arrays(const struct xdp *xdp, struct table_arrays *ret_arrays);
 void xdp_cache_arrays(const struct xdp *xdp, struct table_arrays *ret_arrays);
 
 /*
- * Rebuild `local` larger: begin() loads the programs with new, empty arrays of @slots
- * (power of two) beside the running ones; the caller fills *@ret_arrays; commit() swaps
+ * Rebuild `local` larger: begin() loads the programs with new, empty arrays as @room
+ * says beside the running ones; the caller fills *@ret_arrays; commit() swaps
  * the programs on every link, then the pins.  Queries are answered from the old table
  * until then.  After commit() the old arrays are unmapped: close their table first.
  */
-int xdp_local_grow_begin(struct xdp *xdp, uint32_t slots,
+int xdp_local_grow_begin(struct xdp *xdp, const struct table_room *room,
 			 struct table_arrays *ret_arrays, struct problem *problem);
 int xdp_local_grow_commit(struct xdp *xdp, struct problem *problem);
 void xdp_local_grow_abort(struct xdp *xdp);

@@ -19,6 +19,7 @@
  */
 #include "cache/table.h"
 #include "cache/answer.h"
+#include "cache/blobs.h"
 #include "dns/name.h"
 #include "lane53/hash.h"
 #include "lane53/table.h"
@@ -39,42 +40,13 @@
 
 #define NO_SLOT UINT32_MAX
 
-/* First in, first out: a blob rests as long as possible before it is written again. */
-struct free_list {
-	uint32_t *ring;
-	uint32_t size, head, count;
-};
-
 struct table {
 	struct table_arrays arrays;
 	uint32_t mask;
-	struct free_list small, large;
+	struct blobs small, large;
 	uint32_t sweep_at;
 	struct table_usage usage;
 };
-
-static int free_list_init(struct free_list *list, uint32_t size)
-{
-	*list = (struct free_list){ .size = size };
-	if (!size)
-		return 0;
-	list->ring = calloc(size, sizeof(*list->ring));
-	return list->ring ? 0 : -ENOMEM;
-}
-
-static void free_list_put(struct free_list *list, uint32_t blob)
-{
-	list->ring[(list->head + list->count++) % list->size] = blob;
-}
-
-static uint32_t free_list_take(struct free_list *list)
-{
-	uint32_t blob = list->ring[list->head];
-
-	list->head = (list->head + 1) % list->size;
-	list->count--;
-	return blob;
-}
 
 /* ---- one slot ---- */
 
@@ -149,9 +121,9 @@ static void slot_clear(struct table *table, uint32_t idx)
 static void blob_free(struct table *table, const struct lane53_slot *slot)
 {
 	if (slot->flags & LANE53_SLOT_SMALL)
-		free_list_put(&table->small, slot->blob);
+		blobs_release(&table->small, slot->blob);
 	else if (slot->flags & LANE53_SLOT_LARGE)
-		free_list_put(&table->large, slot->blob);
+		blobs_release(&table->large, slot->blob);
 }
 
 static void entry_remove(struct table *table, uint32_t idx)
@@ -206,21 +178,17 @@ static void hop_mend(struct table *table, uint32_t home)
 	}
 }
 
-/* Note which blobs are in use; an entry whose blob another one has is dropped. */
-static bool blob_claim(const struct lane53_slot *slot, bool *small, bool *large)
+/* Note that the entry's blob is in use; false if the entry must be dropped. */
+static bool blob_claim(struct table *table, const struct lane53_slot *slot)
 {
-	bool *taken = slot->flags & LANE53_SLOT_SMALL   ? &small[slot->blob]
-		      : slot->flags & LANE53_SLOT_LARGE ? &large[slot->blob]
-							: NULL;
-
-	if (!taken)
-		return true;
-	if (*taken)
-		return false;
-	return *taken = true;
+	if (slot->flags & LANE53_SLOT_SMALL)
+		return blobs_claim(&table->small, slot->blob);
+	if (slot->flags & LANE53_SLOT_LARGE)
+		return blobs_claim(&table->large, slot->blob);
+	return true;
 }
 
-static void mend(struct table *table, bool *small, bool *large)
+static void mend(struct table *table)
 {
 	const struct table_arrays *a = &table->arrays;
 
@@ -236,7 +204,7 @@ static void mend(struct table *table, bool *small, bool *large)
 			name_forget(table, i);
 			continue;
 		}
-		if (is_reachable(table, i) && blob_claim(&a->slots[i], small, large)) {
+		if (is_reachable(table, i) && blob_claim(table, &a->slots[i])) {
 			table->usage.slots_used++;
 			continue;
 		}
@@ -244,12 +212,8 @@ static void mend(struct table *table, bool *small, bool *large)
 			hop_set(table, home_of(table, &a->slots[i]), i, false);
 		slot_clear(table, i);
 	}
-	for (uint32_t i = 0; i < a->small_count; i++)
-		if (!small[i])
-			free_list_put(&table->small, i);
-	for (uint32_t i = 0; i < a->large_count; i++)
-		if (!large[i])
-			free_list_put(&table->large, i);
+	blobs_settle(&table->small);
+	blobs_settle(&table->large);
 }
 
 static bool arrays_are_valid(const struct table_arrays *a)
@@ -261,7 +225,7 @@ static bool arrays_are_valid(const struct table_arrays *a)
 
 int table_open(struct table **ret_table, const struct table_arrays *arrays)
 {
-	bool *taken = NULL;
+	const bool share = !arrays->names; /* `local`: its answers do not age */
 	struct table *table;
 
 	if (!arrays_are_valid(arrays))
@@ -272,28 +236,24 @@ int table_open(struct table **ret_table, const struct table_arrays *arrays)
 	table->arrays = *arrays;
 	table->mask = arrays->slot_count - 1;
 	table->usage.slots = arrays->slot_count;
-	if (free_list_init(&table->small, arrays->small_count) ||
-	    free_list_init(&table->large, arrays->large_count))
-		goto err;
-	taken = calloc((size_t)arrays->small_count + arrays->large_count + 1,
-		       sizeof(*taken));
-	if (!taken)
-		goto err;
-	mend(table, taken, taken + arrays->small_count);
-	free(taken);
+	if (blobs_init(&table->small, arrays->small, sizeof(*arrays->small),
+		       arrays->small_count, share) ||
+	    blobs_init(&table->large, arrays->large, sizeof(*arrays->large),
+		       arrays->large_count, share)) {
+		table_close(table);
+		return -ENOMEM;
+	}
+	mend(table);
 	*ret_table = table;
 	return 0;
-err:
-	table_close(table);
-	return -ENOMEM;
 }
 
 void table_close(struct table *table)
 {
 	if (!table)
 		return;
-	free(table->small.ring);
-	free(table->large.ring);
+	blobs_deinit(&table->small);
+	blobs_deinit(&table->large);
 	free(table);
 }
 
@@ -442,21 +402,6 @@ static uint16_t slot_flags(const struct answer *answer, const struct table_meta 
 	       (uint16_t)((answer->flags & FLAG_RCODE) << LANE53_SLOT_RCODE_SHIFT);
 }
 
-/* Fill a blob; local answers do not age, so their TTLs are not listed. */
-static void blob_write(struct lane53_blob_head *head, uint8_t *bytes,
-		       const struct answer *answer)
-{
-	*head = (struct lane53_blob_head){
-		.len = (uint16_t)answer->len,
-		.ancount = (uint8_t)answer->ancount,
-		.nscount = (uint8_t)answer->nscount,
-		.ttl_count = answer->local ? 0 : answer->ttl_count,
-	};
-	memcpy(head->ttl_off, answer->ttl_off,
-	       head->ttl_count * sizeof(*head->ttl_off));
-	memcpy(bytes, answer->bytes, answer->len);
-}
-
 static bool has_shape(const struct table *table, const struct table_key *key,
 		      const struct answer *answer)
 {
@@ -482,20 +427,20 @@ static int content_store(struct table *table, const struct answer *answer,
 			memcpy(slot->answer, answer->bytes, answer->len);
 		return 0;
 	}
-	if (answer->len <= LANE53_SMALL_BYTES && table->small.count) {
+	if (answer->len <= LANE53_SMALL_BYTES &&
+	    blobs_take(&table->small, answer, &slot->blob)) {
 		slot->flags |= LANE53_SLOT_SMALL;
-		slot->blob = free_list_take(&table->small);
-		blob_write(&table->arrays.small[slot->blob].head,
-			   table->arrays.small[slot->blob].bytes, answer);
 		return 0;
 	}
-	if (!table->large.count)
-		return TABLE_FULL;
-	slot->flags |= LANE53_SLOT_LARGE;
-	slot->blob = free_list_take(&table->large);
-	blob_write(&table->arrays.large[slot->blob].head,
-		   table->arrays.large[slot->blob].bytes, answer);
-	return 0;
+	if (blobs_take(&table->large, answer, &slot->blob)) {
+		slot->flags |= LANE53_SLOT_LARGE;
+		return 0;
+	}
+	if (answer->len <= LANE53_SMALL_BYTES)
+		table->usage.small_refused++;
+	else
+		table->usage.large_refused++;
+	return TABLE_FULL;
 }
 
 static void name_note(struct table *table, uint32_t idx, const struct table_key *key)
@@ -622,6 +567,6 @@ const struct table_arrays *table_arrays_of(const struct table *table)
 void table_usage(const struct table *table, struct table_usage *ret)
 {
 	*ret = table->usage;
-	ret->small_used = table->small.size - table->small.count;
-	ret->large_used = table->large.size - table->large.count;
+	ret->small_used = table->small.count - table->small.free;
+	ret->large_used = table->large.count - table->large.free;
 }

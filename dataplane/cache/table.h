@@ -85,8 +85,16 @@ unsigned table_sweep(struct table *table, uint32_t now_s, uint32_t max);
 int table_lookup(const struct table_arrays *arrays, const struct table_key *key,
 		 uint32_t now_s, struct answer *ret, struct table_meta *ret_meta);
 
+/* How large a table is to be: slots a power of two; blobs any number, 0 = a share of
+ * the slots. */
+struct table_room {
+	uint32_t slots, small, large;
+};
+
 struct table_usage {
 	uint32_t slots, slots_used, small_used, large_used;
+	uint32_t small_refused,
+		large_refused; /* since it was opened: no blob was free */
 	uint64_t published, retracted, moved, full;
 };
 /* The arrays it was opened with: borrowed, for table_lookup(). */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "worker/worker.h"
 
 static const char usage_text[] =
@@ -140,6 +141,29 @@ static void raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/*
+ * Whoever started us reads in RUN/worker-IO.why what kept us from serving: stderr may be
+ * anywhere.  @why NULL: nothing does.
+ */
+static void leave_word(const struct worker_options *o, const char *why)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/worker-%s.why", o->run_dir,
+		 o->lane ? "dpdk" : "socket");
+	if (!why) {
+		(void)unlink(path);
+		return;
+	}
+	fprintf(stderr, "lane53-worker: %s\n", why);
+	file = fopen(path, "we");
+	if (!file)
+		return;
+	fprintf(file, "%s\n", why);
+	fclose(file);
+}
+
 int main(int argc, char **argv)
 {
 	struct worker_options options = { .instance = "default" };
@@ -153,10 +177,11 @@ int main(int argc, char **argv)
 		return (int)r;
 	raise_file_limit();
 	r = worker_open(&worker, &options, why);
-	if (r != WORKER_STOPPED)
-		fprintf(stderr, "lane53-worker: %s\n", why);
-	else if ((r = worker_run(worker)) == WORKER_UNAVAILABLE)
-		fprintf(stderr, "lane53-worker: %s is gone\n", options.interface);
+	leave_word(&options, r == WORKER_STOPPED ? NULL : why);
+	if (r == WORKER_STOPPED && (r = worker_run(worker)) == WORKER_UNAVAILABLE) {
+		snprintf(why, sizeof(why), "%s is gone", options.interface);
+		leave_word(&options, why);
+	}
 	worker_close(worker);
 	return (int)r;
 }

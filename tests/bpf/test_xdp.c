@@ -449,8 +449,13 @@ static void test_grow(void)
 	struct xdp_reply reply;
 
 	xdp_local_arrays(xdp, &old);
-	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, 1000, &grown, &problem), -EINVAL);
-	CU_ASSERT_EQUAL_FATAL(xdp_local_grow_begin(xdp, 1024, &grown, &problem), 0);
+	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, &(struct table_room){ .slots = 1000 },
+					     &grown, &problem),
+			-EINVAL);
+	CU_ASSERT_EQUAL_FATAL(
+		xdp_local_grow_begin(xdp, &(struct table_room){ .slots = 1024 }, &grown,
+				     &problem),
+		0);
 	CU_ASSERT_EQUAL(grown.slot_count, 1024);
 	CU_ASSERT_EQUAL_FATAL(table_open(&larger, &grown), 0);
 	publish(larger, VIEW);
@@ -463,7 +468,9 @@ static void test_grow(void)
 	CU_ASSERT_EQUAL(ask(service, &reply), XDP_WAY_LOCAL);
 
 	/* begun and given up: nothing changes */
-	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, 2048, &grown, &problem), 0);
+	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, &(struct table_room){ .slots = 2048 },
+					     &grown, &problem),
+			0);
 	xdp_local_grow_abort(xdp);
 	CU_ASSERT_EQUAL(xdp_local_grow_commit(xdp, &problem), -EINVAL);
 
@@ -1067,7 +1074,10 @@ static void swap_table(uint32_t slots)
 	struct table_arrays grown;
 	struct table *larger;
 
-	CU_ASSERT_EQUAL_FATAL(xdp_local_grow_begin(xdp, slots, &grown, &problem), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		xdp_local_grow_begin(xdp, &(struct table_room){ .slots = slots },
+				     &grown, &problem),
+		0);
 	CU_ASSERT_EQUAL_FATAL(table_open(&larger, &grown), 0);
 	publish(larger, VIEW);
 	table_close(table);

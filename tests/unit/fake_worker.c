@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * fake_worker.c - what test_supervise has supervised: answers `status` as a worker does.
- * FAKE_EXIT=N: ends at once with code N.  FAKE_DEAF=1: does not heed SIGTERM.
+ * FAKE_EXIT=N: ends at once with code N, and says why.  FAKE_DEAF=1: does not heed SIGTERM.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -31,10 +31,15 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--io"))
 			io = argv[i + 1];
 	}
-	if (code)
-		return atoi(code);
 	if (!run || !io)
 		return 64;
+	if (code) {
+		snprintf(path, sizeof(path), "%s/worker-%s.why", run, io);
+		f = fopen(path, "w");
+		if (!f || fputs("no port for fakes\n", f) < 0 || fclose(f))
+			return 70;
+		return atoi(code);
+	}
 	if (getenv("FAKE_DEAF"))
 		(void)signal(SIGTERM, SIG_IGN);
 	snprintf(path, sizeof(path), "%s/worker-%s.sock", run, io);

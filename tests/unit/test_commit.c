@@ -412,10 +412,11 @@ static void nothing_is_seen_half_done(void)
 static struct memory larger;
 static unsigned grown;
 
-static int grow_begin(void *context, uint32_t answers, struct table **ret_table)
+static int grow_begin(void *context, const struct table_room *need,
+		      struct table **ret_table)
 {
 	(void)context;
-	CU_ASSERT_TRUE(answers > 16);
+	CU_ASSERT_TRUE(need->slots > 16);
 	memory_open(&larger, 4096);
 	*ret_table = larger.table;
 	return 0;

@@ -21,6 +21,7 @@ static void set_environment(void)
 	setenv("CF_ZONE", "env.example", 1);
 	setenv("CF_PORT", "1053", 1);
 	setenv("CF_NESTED", "{$CF_ZONE} {", 1);
+	setenv("CF_LATIN1", "M\xfcnchen", 1);
 	unsetenv("CF_UNSET");
 	unsetenv("DNS_PORT");
 }
@@ -110,6 +111,14 @@ static const struct {
 	  "F:2: found a word that begins with `, expected another ` at its end" },
 	{ ". {\na {\nb {\nc {\nd {\ne {\nf {\ng {\nh {\n",
 	  "F:9: found more than 8 braces open" },
+	/* what JSON and people can read, and nothing else */
+	{ ". {\nxdp eth0\xff\n}",
+	  "F:2: found the byte 0xff, expected a text file in UTF-8" },
+	{ ". {\n# \xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\x99\n\xed\xa0\x80\n}",
+	  "F:3: found the byte 0xed, expected a text file in UTF-8" },
+	{ "\xc3", "F:1: found the byte 0xc3, expected a text file in UTF-8" },
+	{ ". {\nchaos {$CF_LATIN1}\n}",
+	  "F:2: environment variable 'CF_LATIN1' is not in UTF-8" },
 	/* keys */
 	{ ".:0 {\n}",
 	  "F:1: found '.:0', expected a port from 1 to 65535 behind the ':'" },
@@ -315,7 +324,7 @@ static void a_missing_file_is_named(void)
 	free(got);
 }
 
-/* A byte of zero, and a file cut anywhere: a message, never a crash. */
+/* A file cut anywhere: a message, never a crash. */
 static void cut_files_are_survived(void)
 {
 	const char *text = read_file(DATA "options.Corefile");

@@ -132,8 +132,12 @@ degraded() { control --json status | grep -c "$1" || true; }
 soon "a vanished hosts file is degraded" 1 degraded 'hosts: cannot be read.*last good'
 control reload >/dev/null
 is "and its names stay, over a reload too" "$(ask two.test)" 192.0.2.2
+is "its records are still counted" \
+	"$(http 3 metrics | grep -c "coredns_hosts_entries{hostsfile=\"$dir/hosts\"} [1-9]")" 1
 mv "$dir/hosts.away" "$dir/hosts"
 soon "it is back" 0 degraded "cannot be read"
+is "and when it was read is told" \
+	"$(http 3 metrics | grep -c '^coredns_hosts_reload_timestamp_seconds [1-9]')" 1
 sed -i 's/SOA ns hostmaster 1/SOA ns hostmaster 2/; s/\.80/.81/' "$dir/db.example.org"
 soon "a changed zone file" 192.0.2.81 ask www.example.org
 echo "rubbish A 1.2" >>"$dir/db.example.org"
@@ -161,6 +165,26 @@ sed 's/example.org {/example.org example.net {/' "$dir/good" >"$dir/Corefile"
 kill -USR1 "$pid"
 soon "SIGUSR1 reloads: a new zone is refused no more" 1 \
 	sh -c "dig -p $port @127.0.0.1 x.example.net | grep -c SERVFAIL"
+python3 -c "
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('127.0.0.1', $((port + 6)))); s.listen(); time.sleep(1)" &
+holder=$!
+sleep 0.3
+sed -i "s/prometheus .*/prometheus 127.0.0.1:$((port + 6))/" "$dir/Corefile"
+control reload >/dev/null
+is "a taken HTTP port is degraded" "$(degraded "cannot serve HTTP")" 1
+wait "$holder"
+tries=100
+while [ "$tries" -gt 0 ] && [ "$(degraded "cannot serve HTTP")" = 1 ]; do
+	tries=$((tries - 1))
+	sleep 0.1
+done
+is "and served when it is free" "$(http 6 metrics | grep -c ^coredns_build_info)" 1
+cp "$dir/good" "$dir/Corefile"
+control reload >/dev/null
+
 is "one view has another name" \
 	"$(control trace kept.test --view ":$port" --json | jq -r .view)" ":$port"
 printf '.:%s {\n    whoami\n}\n' "$((port + 5))" >>"$dir/Corefile"

@@ -96,14 +96,30 @@ static void made_fill(struct made *made, unsigned number, unsigned version, size
 
 static const struct table_meta forever = { .expires_s = LANE53_NEVER_EXPIRES };
 
-static int put(struct lab *lab, unsigned number, unsigned version, size_t len)
+/* The same as `local` is: without names, so that answers share their blobs. */
+static void lab_open_local(struct lab *lab, uint32_t slots, uint32_t blobs)
+{
+	lab_open(lab, slots, blobs);
+	free(lab->arrays.names);
+	lab->arrays.names = NULL;
+	lab_reopen(lab);
+}
+
+/* Publish key @number with the answer that is made for @maker. */
+static int put_as(struct lab *lab, unsigned number, unsigned maker, unsigned version,
+		  size_t len)
 {
 	struct key key;
 	struct made made;
 
 	key_make(&key, number);
-	made_fill(&made, number, version, len);
+	made_fill(&made, maker, version, len);
 	return table_publish(lab->table, &key.table, &made.answer, &forever);
+}
+
+static int put(struct lab *lab, unsigned number, unsigned version, size_t len)
+{
+	return put_as(lab, number, number, version, len);
 }
 
 static int look(const struct lab *lab, unsigned number, struct made *ret)
@@ -118,15 +134,21 @@ static int look(const struct lab *lab, unsigned number, struct made *ret)
 	return table_lookup(&lab->arrays, &key.table, 0, &ret->answer, &meta);
 }
 
-/* Is what @number has exactly @version with @len bytes? */
-static bool holds(const struct lab *lab, unsigned number, unsigned version, size_t len)
+/* Is what @number has exactly what @maker made of @version with @len bytes? */
+static bool holds_of(const struct lab *lab, unsigned number, unsigned maker,
+		     unsigned version, size_t len)
 {
 	struct made got, want;
 
 	if (look(lab, number, &got))
 		return false;
-	made_fill(&want, number, version, len);
+	made_fill(&want, maker, version, len);
 	return got.answer.len == len && !memcmp(got.bytes, want.bytes, len);
+}
+
+static bool holds(const struct lab *lab, unsigned number, unsigned version, size_t len)
+{
+	return holds_of(lab, number, number, version, len);
 }
 
 static bool is_absent(const struct lab *lab, unsigned number)
@@ -366,38 +388,98 @@ static void out_of_blobs_is_full_and_absent(void)
 }
 
 /* 200,000 random steps against a plain array that says what must be there. */
-static void agrees_with_a_model(void)
+static void compare_with_model(struct lab *lab, unsigned makers)
 {
 	enum { KEYS = 300, STEPS = 200000 };
 	static const size_t lens[] = { 20, 28, 100, 216, 500 };
 	struct {
-		unsigned version;
+		unsigned maker, version;
 		size_t len;
 	} model[KEYS] = { 0 };
-	struct lab lab;
 
-	lab_open(&lab, 512, 400);
 	for (unsigned step = 1; step <= STEPS; step++) {
 		unsigned number = (unsigned)random() % KEYS;
 		struct key key;
 
 		key_make(&key, number);
 		if (random() % 3) {
-			model[number].version = step & 0xff;
+			model[number].maker = makers ? step % makers : number;
+			model[number].version = makers ? 1 : step & 0xff;
 			model[number].len = lens[(size_t)random() % ARRAY_LEN(lens)];
-			CU_ASSERT_EQUAL_FATAL(
-				put(&lab, number, step & 0xff, model[number].len), 0);
+			CU_ASSERT_EQUAL_FATAL(put_as(lab, number, model[number].maker,
+						     model[number].version,
+						     model[number].len),
+					      0);
 		} else {
-			CU_ASSERT_EQUAL_FATAL(table_retract(lab.table, &key.table),
+			CU_ASSERT_EQUAL_FATAL(table_retract(lab->table, &key.table),
 					      model[number].len ? 0 : TABLE_ABSENT);
 			model[number].len = 0;
 		}
 		if (step % 40000 == 0)
-			lab_reopen(&lab);
+			lab_reopen(lab);
 	}
 	for (unsigned i = 0; i < KEYS; i++)
-		CU_ASSERT_EQUAL(holds(&lab, i, model[i].version, model[i].len),
+		CU_ASSERT_EQUAL(holds_of(lab, i, model[i].maker, model[i].version,
+					 model[i].len),
 				model[i].len != 0);
+}
+
+static void agrees_with_a_model(void)
+{
+	struct lab lab;
+
+	lab_open(&lab, 512, 400);
+	compare_with_model(&lab, 0);
+	lab_close(&lab);
+}
+
+/* Seven different answers of each length: with blobs of their own 300 keys need more. */
+static void agrees_with_a_model_when_shared(void)
+{
+	struct lab lab;
+
+	lab_open_local(&lab, 512, 7 * 3);
+	compare_with_model(&lab, 7);
+	table_clear(lab.table);
+	CU_ASSERT_EQUAL(usage_of(&lab).small_used, 0);
+	CU_ASSERT_EQUAL(usage_of(&lab).large_used, 0);
+	lab_close(&lab);
+}
+
+static void the_same_bytes_are_stored_once(void)
+{
+	struct lab lab;
+
+	lab_open_local(&lab, 64, 2);
+	for (unsigned i = 0; i < 20; i++)
+		CU_ASSERT_EQUAL(put_as(&lab, i, 99, 1, 100), 0);
+	CU_ASSERT_EQUAL(usage_of(&lab).small_used, 1);
+	/* one of them changes: the others keep theirs */
+	CU_ASSERT_EQUAL(put_as(&lab, 3, 98, 1, 100), 0);
+	CU_ASSERT_EQUAL(usage_of(&lab).small_used, 2);
+	lab_reopen(&lab);
+	CU_ASSERT_EQUAL(usage_of(&lab).small_used, 2);
+	CU_ASSERT_TRUE(holds_of(&lab, 3, 98, 1, 100));
+	CU_ASSERT_TRUE(holds_of(&lab, 4, 99, 1, 100));
+	/* no third one: the refusal is counted, the large ones take it */
+	CU_ASSERT_EQUAL(put_as(&lab, 5, 97, 1, 100), 0);
+	CU_ASSERT_EQUAL(usage_of(&lab).large_used, 1);
+	for (unsigned i = 0; i < 20; i++) {
+		struct key key;
+
+		key_make(&key, i);
+		CU_ASSERT_EQUAL(table_retract(lab.table, &key.table), 0);
+	}
+	CU_ASSERT_EQUAL(usage_of(&lab).small_used, 0);
+	lab_close(&lab);
+
+	/* answers that age keep a blob each: their TTLs are counted from their own times */
+	lab_open(&lab, 64, 2);
+	CU_ASSERT_EQUAL(put_as(&lab, 1, 99, 1, 300), 0);
+	CU_ASSERT_EQUAL(put_as(&lab, 2, 99, 1, 300), 0);
+	CU_ASSERT_EQUAL(usage_of(&lab).large_used, 2);
+	CU_ASSERT_EQUAL(put_as(&lab, 3, 99, 1, 300), TABLE_FULL);
+	CU_ASSERT_EQUAL(usage_of(&lab).large_refused, 1);
 	lab_close(&lab);
 }
 
@@ -756,6 +838,8 @@ static const struct check_case cases[] = {
 	{ "the smallest table works", the_smallest_table_works },
 	{ "out of blobs is full and absent", out_of_blobs_is_full_and_absent },
 	{ "agrees with a model", agrees_with_a_model },
+	{ "agrees with a model when shared", agrees_with_a_model_when_shared },
+	{ "the same bytes are stored once", the_same_bytes_are_stored_once },
 	{ "sweeps what expired", sweeps_what_expired },
 	{ "retracts below a name", retracts_below_a_name },
 	{ "names tell what is there", names_tell_what_is_there },
