@@ -427,7 +427,7 @@ class Lane53Cache(Upstreamed, Lane53):
         return "."
 
     def body(self):
-        return ["cache 3600 {", f"    success {max(9984, 2 * self.count)} 3600", "}",
+        return ["cache 3600 {", f"    success {max(9984, self.count * 9 // 8)} 3600", "}",
                 "forward . 127.0.0.1:5300"]
 
     def configure(self):
