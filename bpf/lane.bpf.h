@@ -4,6 +4,7 @@
  *
  *   client's frame ─► push Ethernet + tag ─► lane53a ─► lane53b, the worker
  *   lane53a ◄─ the worker's frame, with the tag it came with ─► strip ─► client's interface
+ *   lane53a ◄─ the worker's question to an upstream ─► route (upstream.bpf.h)
  *
  * The client's frame is in the lane's whole, VLAN tags and all.
  */
@@ -12,6 +13,7 @@
 
 #include "frame.bpf.h"
 #include "maps.bpf.h"
+#include "upstream.bpf.h"
 #include "view.bpf.h"
 
 struct lane_header {
@@ -44,7 +46,7 @@ static __always_inline bool lane_is_open(const struct lane53_settings *set)
 static __always_inline void lane_header_write(struct lane_header *h,
 					      const struct lane53_settings *set,
 					      const struct frame *f,
-					      const struct view *view)
+					      const struct view *view, __u8 flags)
 {
 	__u64 *pad;
 
@@ -53,7 +55,7 @@ static __always_inline void lane_header_write(struct lane_header *h,
 	h->eth.h_proto = bpf_htons(LANE53_ETHERTYPE);
 	h->tag.magic_be = bpf_htons(LANE53_TAG_MAGIC);
 	h->tag.version = LANE53_ABI_VERSION;
-	h->tag.flags = f->ipv6 ? LANE53_TAG_IPV6 : 0;
+	h->tag.flags = flags | (f->ipv6 ? LANE53_TAG_IPV6 : 0);
 	store_u32_be(h->tag.ifindex_be, f->in.ifindex);
 	store_u32_be(h->tag.view_be, view->view);
 	store_u32_be(h->tag.tenant_be, view->tenant);
@@ -67,14 +69,15 @@ static __always_inline void lane_header_write(struct lane_header *h,
 }
 
 /*
- * Make the query's frame one for the lane.  On LANE53_TO_LANE the frame is ready for
- * lane_redirect(); on the others it is as it was.
+ * Make a frame one for the lane: a query's (@why TO_LANE) or an upstream's response's
+ * (UPSTREAM_ANSWERED).  On return of @why it is ready for lane_redirect(); on the others
+ * it is as it was.
  */
-static __always_inline enum lane53_outcome lane_push(struct xdp_md *ctx,
-						     const struct lane53_settings *set,
-						     const struct frame *f,
-						     const struct view *view)
+static __always_inline enum lane53_outcome
+lane_push(struct xdp_md *ctx, const struct lane53_settings *set, const struct frame *f,
+	  const struct view *view, enum lane53_outcome why)
 {
+	const __u8 flags = why == LANE53_UPSTREAM_ANSWERED ? LANE53_TAG_UPSTREAM : 0;
 	struct cursor c;
 	const void *h;
 
@@ -87,8 +90,8 @@ static __always_inline enum lane53_outcome lane_push(struct xdp_md *ctx,
 	h = cursor_take(&c, LANE53_LANE_PUSH);
 	if (!h) /* verifier: cannot be, they were just pushed */
 		return LANE53_PASSED_NO_ROOM;
-	lane_header_write((struct lane_header *)h, set, f, view);
-	return LANE53_TO_LANE;
+	lane_header_write((struct lane_header *)h, set, f, view, flags);
+	return why;
 }
 
 static __always_inline int lane_redirect(void)
@@ -98,7 +101,8 @@ static __always_inline int lane_redirect(void)
 
 /*
  * A frame on lane53a: strip the tag and say in *@ret_ifindex where it goes.
- * Return: LANE53_FROM_LANE, or why not; PASSED_NOT_DNS for what is not of the lane.
+ * Return: FROM_LANE or UPSTREAM_ASKED, or why not; PASSED_NOT_DNS for what is not of the
+ * lane.
  */
 static __always_inline enum lane53_outcome lane_pop(struct xdp_md *ctx,
 						    __u32 *ret_ifindex)
@@ -115,6 +119,8 @@ static __always_inline enum lane53_outcome lane_pop(struct xdp_md *ctx,
 		return LANE53_LANE_BAD_TAG;
 	if (tag->flags & LANE53_TAG_PROBE)
 		return LANE53_LANE_PROBE;
+	if (tag->flags & LANE53_TAG_UPSTREAM)
+		return upstream_send(ctx, ret_ifindex);
 	out.ifindex = bpf_ntohl(*(const __u32 *)tag->ifindex_be);
 	if (!bpf_map_lookup_elem(&interfaces, &out))
 		return LANE53_LANE_NO_INTERFACE;

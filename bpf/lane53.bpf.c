@@ -3,7 +3,8 @@
  * lane53.bpf.c - the two XDP programs.
  *
  *   lane53_entry   on clients' interfaces: answer, or the lane, or the stack
- *   lane53_return  on lane53a: the worker's responses to their clients
+ *   lane53_return  on lane53a: the worker's responses to their clients, and its
+ *                  questions to upstreams
  *
  * A query is never dropped.  Every visit ends in one outcome, counted once.
  */
@@ -13,6 +14,7 @@
 #include "blob.bpf.h"
 #include "count.bpf.h"
 #include "lane.bpf.h"
+#include "upstream.bpf.h"
 
 /* One frame's visit to lane53_entry. */
 struct visit {
@@ -34,6 +36,11 @@ static __always_inline enum lane53_outcome arrive(struct xdp_md *ctx, struct vis
 		return LANE53_PASSED_UNSUPPORTED;
 	case FRAME_OK:
 		break;
+	}
+	if (upstream_is_asked(ctx, &v->frame, set)) {
+		v->view = (struct view){ 0 };
+		return frame_trim(ctx, &v->frame) ? LANE53_UPSTREAM_ANSWERED
+						  : LANE53_PASSED_UNSUPPORTED;
 	}
 	switch (view_find(ctx, &v->frame, &v->view, set)) {
 	case VIEW_NOT_OURS:
@@ -132,14 +139,14 @@ static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visi
 	if (!set || !set->enabled)
 		return LANE53_PASSED_DISABLED;
 	why = arrive(ctx, v, set);
-	if (why != GO_ON)
-		return why;
-	message = frame_message(ctx, &v->frame);
-	why = ask(&message, v);
-	if (why == GO_ON)
-		why = answer(ctx, &message, v, set);
-	if (why == LANE53_TO_LANE)
-		why = lane_push(ctx, set, &v->frame, &v->view);
+	if (why == GO_ON) {
+		message = frame_message(ctx, &v->frame);
+		why = ask(&message, v);
+		if (why == GO_ON)
+			why = answer(ctx, &message, v, set);
+	}
+	if (why == LANE53_TO_LANE || why == LANE53_UPSTREAM_ANSWERED)
+		why = lane_push(ctx, set, &v->frame, &v->view, why);
 	return why;
 }
 
@@ -152,6 +159,7 @@ static __always_inline int entry_action(enum lane53_outcome why)
 	case LANE53_ANSWERED_TRUNCATED:
 		return XDP_TX;
 	case LANE53_TO_LANE:
+	case LANE53_UPSTREAM_ANSWERED:
 		return lane_redirect();
 	default:
 		return XDP_PASS;
@@ -162,7 +170,11 @@ static __always_inline int return_action(enum lane53_outcome why, __u32 ifindex)
 {
 	switch (why) {
 	case LANE53_FROM_LANE:
+	case LANE53_UPSTREAM_ASKED:
 		return (int)bpf_redirect(ifindex, 0);
+	case LANE53_UPSTREAM_NO_NEIGHBOUR:
+	case LANE53_UPSTREAM_NO_WAY:
+		return XDP_TX;
 	case LANE53_LANE_BAD_TAG:
 	case LANE53_LANE_NO_INTERFACE:
 		return XDP_DROP;

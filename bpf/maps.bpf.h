@@ -60,6 +60,14 @@ TABLE_ARRAY(cache_names, struct lane53_cached_name); /* for user space only */
 TABLE_ARRAY(settings, struct lane53_settings);
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LANE53_ASKED_COUNT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct lane53_asked);
+} asked SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, 1);
 	__type(key, __u32);

@@ -99,18 +99,34 @@ static int set_end(unsigned ifindex, const char *alias)
 	return nl_request(request);
 }
 
-/* No IPv6 at all on @name: no router solicitations, no MLD reports. */
-static void silence_ipv6(const char *name)
+/* Set @key of @name's @family ("ipv4", "ipv6") to 1. */
+static void switch_on(const char *name, const char *family, const char *key)
 {
 	char path[96];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, key);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return; /* no IPv6 in this kernel, or /proc is read-only: only noise */
+		return; /* not in this kernel, or /proc is read-only: see the callers */
 	(void)!write(fd, "1", 1);
 	close(fd);
+}
+
+/* No IPv6 at all: no router solicitations, no MLD reports.  Else it is only noise. */
+static void silence_ipv6(const char *name)
+{
+	switch_on(name, "ipv6", "disable_ipv6");
+}
+
+/*
+ * bpf_fib_lookup() looks up routes only for what comes in by an interface that forwards;
+ * that is our own end, the host's setting stays.  Else upstreams are asked by sockets.
+ */
+static void let_forward(const char *name)
+{
+	switch_on(name, "ipv4", "forwarding");
+	switch_on(name, "ipv6", "forwarding");
 }
 
 static int delete_link(unsigned ifindex)
@@ -199,6 +215,7 @@ int lane_open(struct lane *ret_lane, const char *instance, struct problem *probl
 	}
 	silence_ipv6(lane.name_a);
 	silence_ipv6(lane.name_b);
+	let_forward(lane.name_a);
 	r = set_end(lane.ifindex_a, alias);
 	if (r == 0)
 		r = set_end(lane.ifindex_b, alias);

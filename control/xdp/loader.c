@@ -49,6 +49,7 @@ static const struct pinned_map {
 	{ "sources", ALONE, 0 },
 	{ "services", ALONE, 0 },
 	{ "lane", ALONE, 0 },
+	{ "asked", ALONE, 0 },
 	{ "outcomes", ALONE, 0 },
 	{ "series", ALONE, 0 },
 	{ "events", ALONE, 0 },

@@ -11,19 +11,21 @@
 #include "lane53/abi.h"
 #include "lane53/wire.h"
 
-#define ETH_BYTES     14
-#define MAC_BYTES     6
-#define UDP_BYTES     8
-#define IPV4_BYTES    20
-#define IPV6_BYTES    40
-#define PROTO_UDP     17
-#define IPV4_DF       0x40 /* first byte of flags and fragment offset */
-#define OUR_TTL       64
-#define TAG_OFF       ETH_BYTES
-#define CLIENT_OFF    LANE53_LANE_PUSH
-#define VLANS_MAX     2
-#define VLAN_BYTES    4
-#define CLIENT_L3_MAX (ETH_BYTES + VLANS_MAX * VLAN_BYTES)
+#define ETH_BYTES      14
+#define MAC_BYTES      6
+#define UDP_BYTES      8
+#define IPV4_BYTES     20
+#define IPV6_BYTES     40
+#define PROTO_UDP      17
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define IPV4_DF        0x40 /* first byte of flags and fragment offset */
+#define OUR_TTL        64
+#define TAG_OFF        ETH_BYTES
+#define CLIENT_OFF     LANE53_LANE_PUSH
+#define VLANS_MAX      2
+#define VLAN_BYTES     4
+#define CLIENT_L3_MAX  (ETH_BYTES + VLANS_MAX * VLAN_BYTES)
 
 static uint16_t be16(const uint8_t *p)
 {
@@ -131,6 +133,8 @@ enum frame_status frame_read(struct frame *ret, const uint8_t *bytes, size_t len
 
 	f.ipv6 = tag.flags & LANE53_TAG_IPV6;
 	f.probe = tag.flags & LANE53_TAG_PROBE;
+	f.upstream = tag.flags & LANE53_TAG_UPSTREAM;
+	f.returned = tag.flags & LANE53_TAG_RETURNED;
 	f.ifindex = be32(tag.ifindex_be);
 	f.view = be32(tag.view_be);
 	f.tenant = be32(tag.tenant_be);
@@ -192,6 +196,89 @@ void frame_reply(uint8_t *bytes, size_t prefix_len, size_t message_len)
 		reply_ipv6(udp - IPV6_BYTES, UDP_BYTES + message_len);
 	else
 		reply_ipv4(udp - IPV4_BYTES, UDP_BYTES + message_len);
+}
+
+/* ---- questions to upstreams ---- */
+
+static bool ends_ipv4(const struct frame_ends *ends)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return !memcmp(ends->remote, mapped, sizeof(mapped));
+}
+
+size_t frame_ask_prefix(const struct frame_ends *ends)
+{
+	return CLIENT_OFF + ETH_BYTES + (ends_ipv4(ends) ? IPV4_BYTES : IPV6_BYTES) +
+	       UDP_BYTES;
+}
+
+static void ask_lane_header(uint8_t *bytes, const struct frame_ends *ends,
+			    size_t message_len)
+{
+	const size_t dns = frame_ask_prefix(ends) - CLIENT_OFF;
+	struct lane53_tag tag = {
+		.version = LANE53_ABI_VERSION,
+		.flags = LANE53_TAG_UPSTREAM,
+	};
+
+	if (!ends_ipv4(ends))
+		tag.flags |= LANE53_TAG_IPV6;
+	put16((uint8_t *)&tag.magic_be, LANE53_TAG_MAGIC);
+	put16((uint8_t *)&tag.l3_off_be, ETH_BYTES);
+	put16((uint8_t *)&tag.l4_off_be, (uint16_t)(dns - UDP_BYTES));
+	put16((uint8_t *)&tag.dns_off_be, (uint16_t)dns);
+	put16((uint8_t *)&tag.dns_len_be, (uint16_t)message_len);
+	memcpy(bytes, ends->lane_a, MAC_BYTES);
+	memcpy(bytes + MAC_BYTES, ends->lane_b, MAC_BYTES);
+	put16(bytes + 2 * MAC_BYTES, LANE53_ETHERTYPE);
+	memcpy(bytes + TAG_OFF, &tag, sizeof(tag));
+}
+
+/*
+ * As a response to a query that @ends.remote had sent us: frame_reply() turns addresses
+ * and ports round and does lengths and checksums.
+ */
+void frame_ask(uint8_t *bytes, const struct frame_ends *ends, size_t message_len)
+{
+	const size_t prefix_len = frame_ask_prefix(ends);
+	uint8_t *ip = bytes + CLIENT_OFF + ETH_BYTES;
+	uint8_t *udp = bytes + prefix_len - UDP_BYTES;
+
+	memset(bytes, 0, prefix_len);
+	ask_lane_header(bytes, ends, message_len);
+	swap(bytes, bytes + MAC_BYTES, MAC_BYTES);
+	if (ends_ipv4(ends)) {
+		put16(ip - 2, ETHERTYPE_IPV4);
+		ip[0] = 0x45;
+		ip[9] = PROTO_UDP;
+		memcpy(ip + 12, ends->remote + 12, 4);
+		memcpy(ip + 16, ends->local + 12, 4);
+	} else {
+		put16(ip - 2, ETHERTYPE_IPV6);
+		ip[0] = 0x60;
+		ip[6] = PROTO_UDP;
+		memcpy(ip + 8, ends->remote, 16);
+		memcpy(ip + 24, ends->local, 16);
+	}
+	put16(udp, ends->remote_port);
+	put16(udp + 2, ends->local_port);
+	frame_reply(bytes, prefix_len, message_len);
+}
+
+bool frame_sum_is_right(const struct frame *f, const uint8_t *bytes)
+{
+	const size_t addr_len = f->ipv6 ? 16 : 4;
+	const uint8_t *udp = bytes + f->l4_off;
+	const size_t udp_len = UDP_BYTES + (size_t)f->dns_len;
+	const uint64_t pseudo =
+		sum_bytes(udp - 2 * addr_len, 2 * addr_len) + PROTO_UDP + udp_len;
+	const uint16_t sum = be16(udp + 6);
+
+	if (sum == 0) /* none: only over IPv4 (RFC 8200 8.1) */
+		return !f->ipv6;
+	return sum_fold(pseudo + sum_bytes(udp, udp_len)) == 0 ||
+	       sum == 0xffff - sum_fold(pseudo);
 }
 
 size_t frame_truncate(uint8_t *message, size_t len)

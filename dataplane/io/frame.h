@@ -30,7 +30,9 @@ enum frame_status {
 struct frame {
 	uint16_t l3_off, l4_off, dns_off, dns_len; /* dns_off = length of the prefix */
 	bool ipv6;
-	bool probe; /* LANE53_TAG_PROBE */
+	bool probe;    /* LANE53_TAG_PROBE */
+	bool upstream; /* not a client's: from an upstream, or a question returned */
+	bool returned; /* with `upstream`: our own, and remote and local are turned */
 	uint32_t ifindex, view, tenant;
 	uint8_t remote[16], local[16]; /* IPv4 as ::ffff:a.b.c.d */
 	uint16_t remote_port, local_port;
@@ -47,6 +49,30 @@ enum frame_status frame_read(struct frame *ret, const uint8_t *bytes, size_t len
  * full (RFC 768, RFC 8200 8.1).
  */
 void frame_reply(uint8_t *bytes, size_t prefix_len, size_t message_len);
+
+/* Both ends of a question to an upstream. */
+struct frame_ends {
+	uint8_t remote[16], local[16]; /* IPv4 as ::ffff:a.b.c.d, both of one family */
+	uint16_t remote_port, local_port;
+	uint8_t lane_a[6], lane_b[6]; /* MACs of the lane's ends */
+};
+
+/* Bytes before the message in the frame of a question between @ends. */
+size_t frame_ask_prefix(const struct frame_ends *ends);
+
+/*
+ * Write those bytes in front of the query @message_len bytes long that stands behind
+ * them: the lane's header with the UPSTREAM tag, an Ethernet header that XDP completes,
+ * IP and UDP with full checksums.
+ */
+void frame_ask(uint8_t *bytes, const struct frame_ends *ends, size_t message_len);
+
+/*
+ * Is the UDP checksum of a frame from an upstream, as frame_read() found @f in @bytes,
+ * one that the stack would take?  A sender on this machine may leave the pseudo header's
+ * sum there for hardware to complete (ARCHITECTURE 5); that much is checked then.
+ */
+bool frame_sum_is_right(const struct frame *f, const uint8_t *bytes);
 
 /*
  * Cut a response of ours that does not fit the lane to header, question and OPT, with

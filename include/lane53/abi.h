@@ -37,7 +37,11 @@
 	X(LANE_PROBE, "a probe's response left on the lane for the daemon")          \
 	X(LANE_BAD_TAG, "frame on the lane without a valid tag: dropped")            \
 	X(LANE_NO_INTERFACE, "response for an interface that is gone: dropped")      \
-	X(EVENT_LOST, "event not delivered: ring full or rate limit reached")
+	X(EVENT_LOST, "event not delivered: ring full or rate limit reached")        \
+	X(UPSTREAM_ASKED, "question of the worker sent straight to its upstream")    \
+	X(UPSTREAM_ANSWERED, "an upstream's response sent down the lane")            \
+	X(UPSTREAM_NO_NEIGHBOUR, "upstream's MAC not known: back to the worker")     \
+	X(UPSTREAM_NO_WAY, "no route by an interface of ours: back to the worker")
 
 enum lane53_outcome {
 #define X(name, text) LANE53_##name,
@@ -217,7 +221,11 @@ struct lane53_settings {
 	/* written by lane53d, read by XDP */
 	__u32 enabled;   /* 0: kill switch, everything is left to the stack */
 	__u16 udp_limit; /* largest response over UDP; 512..4096 */
-	__u16 pad0;
+	/*
+	 * First of the LANE53_ASKED_COUNT local ports of the fast upstream path; 0 = it is
+	 * not in use.  The one field of these that the DPDK worker writes, when it starts.
+	 */
+	__u16 upstream_port;
 	__u32 event_sample; /* 0 = off; else every Nth answer is an event */
 	__u32 event_limit;  /* events per second and CPU at the most */
 	__u32 secret[LANE53_SECRET_WORDS]; /* drawn once, when the map is made */
@@ -231,6 +239,33 @@ struct lane53_settings {
 	/* written by the DPDK worker (and cleared by lane53d at its death), read by XDP */
 	__u64 heartbeat_ns __attribute__((aligned(64))); /* CLOCK_MONOTONIC_COARSE */
 	__u64 pad2[7];
+};
+
+/* ---- asked: what the DPDK worker asked upstreams by the lane ---- */
+
+/*
+ * Local ports of the fast upstream path, one question each at a time: 12 bits of port and
+ * 16 of message ID to guess.  4,096 fit between Linux's ephemeral ports (to 60,999) and
+ * the end; a question more goes by a socket.
+ */
+#define LANE53_ASKED_COUNT 4096
+#define LANE53_ASKED_PORT  61440 /* unless ip_local_port_range reaches it */
+
+/*
+ * ARRAY `asked`, mmapable, by local port - settings.upstream_port.  Written by the DPDK
+ * worker, read by XDP: a frame that is the answer to an open entry goes down the lane,
+ * everything else with such a port goes on to the stack.
+ *
+ * The fields are written while `open` is 0.  XDP may still see a mixture of two
+ * questions: the worker checks every response again.
+ */
+struct lane53_asked {
+	__u8 remote[16]; /* the upstream; IPv4 as ::ffff:a.b.c.d */
+	__u32 ifindex;   /* where the response has to come in; 0 = anywhere */
+	__u16 remote_port_be;
+	__u16 id_be; /* of the DNS message */
+	__u32 open;
+	__u32 pad;
 };
 
 /* ---- series: what XDP answered, by metric label ---- */
@@ -318,6 +353,12 @@ static inline __u32 lane53_size_bucket(__u32 bytes)
 
 #define LANE53_TAG_PROBE 0x01 /* the daemon's own: the response stays on lane53a */
 #define LANE53_TAG_IPV6  0x02
+/*
+ * On the way in: a response from an upstream.  On the way out: a question to one; its MAC
+ * addresses are zero, XDP looks up the route and writes them.
+ */
+#define LANE53_TAG_UPSTREAM 0x04
+#define LANE53_TAG_RETURNED 0x08 /* a question that XDP knows no way for, as it was */
 
 /*
  * A frame on the lane is
@@ -384,6 +425,7 @@ LANE53_ABI_ASSERT(sizeof(struct lane53_small) == 256);
 LANE53_ABI_ASSERT(sizeof(struct lane53_large) == 1280);
 LANE53_ABI_ASSERT(sizeof(struct lane53_cached_name) == 128);
 LANE53_ABI_ASSERT(__builtin_offsetof(struct lane53_settings, heartbeat_ns) % 64 == 0);
+LANE53_ABI_ASSERT(sizeof(struct lane53_asked) == 32);
 LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 128);
 LANE53_ABI_ASSERT(sizeof(struct lane53_tag) == 34);
 LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 336);

@@ -292,6 +292,100 @@ static void too_large_is_truncated(void)
 	CU_ASSERT_EQUAL(memcmp(m + 4, "\0\1\0\0\0\0\0\0", 8), 0);
 }
 
+/* ---- questions to upstreams ---- */
+
+static struct frame_ends ends_of(bool ipv6)
+{
+	struct frame_ends ends = { .remote_port = 53, .local_port = 61500 };
+
+	if (ipv6) {
+		memcpy(ends.remote, v6_us, 16);
+		memcpy(ends.local, v6_client, 16);
+	} else {
+		put(ends.remote + 10, 0xffff);
+		put(ends.local + 10, 0xffff);
+		memcpy(ends.remote + 12, v4_us, 4);
+		memcpy(ends.local + 12, v4_client, 4);
+	}
+	memcpy(ends.lane_a, lane_a, 6);
+	memcpy(ends.lane_b, lane_b, 6);
+	return ends;
+}
+
+/* Return: bytes in the frame. */
+static size_t build_question(uint8_t *bytes, const struct frame_ends *ends)
+{
+	size_t prefix_len = frame_ask_prefix(ends);
+
+	memset(bytes, 0xee, prefix_len);
+	for (size_t i = 0; i < DNS_LEN; i++)
+		bytes[prefix_len + i] = (uint8_t)(i * 31 + 7);
+	frame_ask(bytes, ends, DNS_LEN);
+	return prefix_len + DNS_LEN;
+}
+
+static void questions_are_whole(void)
+{
+	static const uint8_t no_macs[12];
+
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		const struct frame_ends ends = ends_of(ipv6);
+		const size_t addr_len = ipv6 ? 16 : 4;
+		uint8_t b[256];
+		size_t len = build_question(b, &ends);
+		struct frame f;
+
+		CU_ASSERT_EQUAL(len, 48u + 14 + (ipv6 ? 40 : 20) + 8 + DNS_LEN);
+		CU_ASSERT_EQUAL_FATAL(frame_read(&f, b, len), FRAME_OK);
+		CU_ASSERT_TRUE(f.upstream && !f.returned && !f.probe);
+		CU_ASSERT_EQUAL(f.ipv6, ipv6);
+		CU_ASSERT_EQUAL(f.ifindex | f.view | f.tenant, 0);
+		/* we send it: to a reader the sender is the remote end */
+		CU_ASSERT_EQUAL(memcmp(f.remote, ends.local, 16), 0);
+		CU_ASSERT_EQUAL(memcmp(f.local, ends.remote, 16), 0);
+		CU_ASSERT_EQUAL(f.remote_port, 61500);
+		CU_ASSERT_EQUAL(f.local_port, 53);
+		CU_ASSERT_EQUAL(memcmp(b, lane_a, 6), 0);
+		CU_ASSERT_EQUAL(memcmp(b + 6, lane_b, 6), 0);
+		CU_ASSERT_EQUAL(memcmp(b + 48, no_macs, 12), 0);
+		CU_ASSERT_EQUAL(get(b + 60), ipv6 ? 0x86dd : 0x0800);
+		if (!ipv6)
+			CU_ASSERT_EQUAL(receiver_sum(0, b + f.l3_off, 20), 0xffff);
+		CU_ASSERT_EQUAL(
+			receiver_sum(17 + 8 + DNS_LEN +
+					     receiver_sum(0,
+							  b + f.l4_off - 2 * addr_len,
+							  2 * addr_len),
+				     b + f.l4_off, 8 + DNS_LEN),
+			0xffff);
+		CU_ASSERT_TRUE(frame_sum_is_right(&f, b));
+	}
+}
+
+static void checksums_as_the_stack_takes_them(void)
+{
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		const struct frame_ends ends = ends_of(ipv6);
+		const size_t addr_len = ipv6 ? 16 : 4;
+		uint8_t b[256], *sum;
+		size_t len = build_question(b, &ends);
+		struct frame f;
+
+		CU_ASSERT_EQUAL_FATAL(frame_read(&f, b, len), FRAME_OK);
+		sum = b + f.l4_off + 6;
+		b[f.dns_off + 3] ^= 1; /* damaged on the way */
+		CU_ASSERT_FALSE(frame_sum_is_right(&f, b));
+		put(sum, 0); /* none */
+		CU_ASSERT_EQUAL(frame_sum_is_right(&f, b), !ipv6);
+		/* a local sender's, left for hardware to complete */
+		put(sum, receiver_sum(17 + 8 + DNS_LEN, b + f.l4_off - 2 * addr_len,
+				      2 * addr_len));
+		CU_ASSERT_TRUE(frame_sum_is_right(&f, b));
+		sum[1] ^= 1;
+		CU_ASSERT_FALSE(frame_sum_is_right(&f, b));
+	}
+}
+
 static const struct check_case cases[] = {
 	{ "queries are read", queries_are_read },
 	{ "lies are refused", lies_are_refused },
@@ -299,6 +393,8 @@ static const struct check_case cases[] = {
 	{ "replies are what a client accepts", replies_are_what_a_client_accepts },
 	{ "UDP checksum is never zero", udp_checksum_is_never_zero },
 	{ "too large is truncated", too_large_is_truncated },
+	{ "questions are whole", questions_are_whole },
+	{ "checksums as the stack takes them", checksums_as_the_stack_takes_them },
 };
 
 CHECK_MAIN("frame", cases)
