@@ -22,13 +22,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "io/address.h"
+#include "io/match.h"
 #include "io/port.h"
 #include "io/transport.h"
 #include "lane53/wire.h"
 #include "plan/plan.h"
 
 #define EVENTS_PER_RUN 64
-#define QUESTION_MAX   (NAME_MAX_BYTES + 4)
 
 /* 64 IDs per getrandom(): a system call each would cost as much as the send. */
 #define IDS_DRAWN 64
@@ -40,7 +40,7 @@ struct asked {
 	bool tcp;
 	uint16_t id;
 	uint16_t question_len;
-	uint8_t question[QUESTION_MAX];
+	uint8_t question[MATCH_QUESTION_MAX];
 	uint8_t *stream; /* TCP: first the query, then the response; length prefixed */
 	size_t stream_len, stream_done;
 	bool sent;
@@ -124,22 +124,9 @@ static void asked_fail(struct socket_transport *t, struct asked *a, int error)
 
 /* ---- asking ---- */
 
-/* Length of the question section of our own query, or 0 if it has not just one. */
-static size_t question_length(const uint8_t *query, size_t len)
-{
-	size_t at = DNS_HEADER_BYTES;
-
-	while (at < len && query[at] && query[at] <= LABEL_MAX_BYTES)
-		at += 1u + query[at];
-	at += 1 + 4;
-	if (at > len || at - DNS_HEADER_BYTES > QUESTION_MAX)
-		return 0;
-	return at - DNS_HEADER_BYTES;
-}
-
 static int asked_prepare(struct asked *a, const uint8_t *query, size_t len)
 {
-	a->question_len = (uint16_t)question_length(query, len);
+	a->question_len = (uint16_t)match_question_length(query, len);
 	if (a->question_len == 0 || len > PORT_MESSAGE_MAX)
 		return -EINVAL;
 	memcpy(a->question, query + DNS_HEADER_BYTES, a->question_len);
@@ -225,33 +212,10 @@ static void cancel(struct transport *transport, void *handle)
 
 /* ---- responses ---- */
 
-static uint8_t lower(uint8_t c)
+static bool response_matches(const struct asked *a, const uint8_t *message, size_t len)
 {
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-/* Names compare without case (RFC 4343), type and class as they are. */
-static bool question_matches(const struct asked *a, const uint8_t *got)
-{
-	size_t name_len = a->question_len - 4u;
-
-	for (size_t i = 0; i < name_len; i++)
-		if (lower(got[i]) != lower(a->question[i]))
-			return false;
-	return !memcmp(got + name_len, a->question + name_len, 4);
-}
-
-/* RFC 5452 9.1: what a response must match beyond its addresses. */
-static bool response_matches(const struct asked *a, const uint8_t *m, size_t len)
-{
-	if (len < DNS_HEADER_BYTES || memcmp(m, &a->id, 2) || !(m[2] & 0x80))
-		return false;
-	/* an error may come without the question, from servers that could not read it */
-	if (m[4] == 0 && m[5] == 0)
-		return (m[3] & FLAG_RCODE) != RCODE_NOERROR;
-	return m[4] == 0 && m[5] == 1 &&
-	       len >= (size_t)DNS_HEADER_BYTES + a->question_len &&
-	       question_matches(a, m + DNS_HEADER_BYTES);
+	return match_response((const uint8_t *)&a->id, a->question, a->question_len,
+			      message, len);
 }
 
 static void asked_respond(struct socket_transport *t, struct asked *a,
