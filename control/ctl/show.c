@@ -293,9 +293,10 @@ enum ctl_exit show_upstreams(const json_t *reply, FILE *out)
 {
 	static const struct ctl_column columns[] = {
 		{ "UPSTREAM", "address" },  { "PROTO", "proto" },
-		{ "WORKER", "io" },         { "DOWN", "down" },
-		{ "ASKED", "asked" },       { "ANSWERED", "answered" },
-		{ "TIMEOUTS", "timeouts" }, { "RTT US", "rtt_us" },
+		{ "WORKER", "io" },         { "VIA", "via" },
+		{ "DOWN", "down" },         { "ASKED", "asked" },
+		{ "ANSWERED", "answered" }, { "TIMEOUTS", "timeouts" },
+		{ "RTT US", "rtt_us" },
 	};
 
 	TABLE(out, json_object_get(reply, "upstreams"), columns);

@@ -5,6 +5,7 @@
  *   rx_burst ─► frame_read ─► query (the mbuf is its handle)
  *   send ─► response into the same mbuf, headers turned round ─► tx_burst
  *   send_later ─► headers from the client's ticket into a new mbuf ─► tx_burst
+ *   frames from upstreams are kept for the transport, which asks and reads them itself
  *
  * The only file that knows DPDK.
  */
@@ -49,6 +50,9 @@
 
 #define REPLY_ROOM 4096
 
+/* Frames that go out together. */
+#define TX_ROOM (2 * PORT_BATCH)
+
 /* A ring that stays full for so many tries belongs to a lane that is gone. */
 #define TX_TRIES 16
 
@@ -72,7 +76,10 @@ struct dpdk_port {
 	char interface[IF_NAMESIZE];
 	struct rte_mempool *pool;
 	struct port_dpdk_counts counts;
-	struct rte_mbuf *tx[2 * PORT_BATCH];
+	struct rte_mbuf *tx[TX_ROOM];
+	unsigned tx_count;
+	struct rte_mbuf *kept[PORT_BATCH]; /* from upstreams */
+	unsigned kept_count;
 	uint8_t reply[PORT_BATCH][REPLY_ROOM]; /* one per query handed out */
 	unsigned free_replies[PORT_BATCH], free_count;
 };
@@ -105,9 +112,10 @@ static void client_fill(struct client *client, const struct frame *f,
 	memcpy(client->ticket, &ticket, sizeof(ticket));
 }
 
-/* Return: is it a query? */
-static bool query_fill(struct dpdk_port *port, struct query *query,
-		       struct rte_mbuf *mbuf)
+enum arrival { ARRIVED_QUERY, ARRIVED_FROM_UPSTREAM, ARRIVED_ELSE };
+
+static enum arrival query_fill(struct dpdk_port *port, struct query *query,
+			       struct rte_mbuf *mbuf)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
 	struct mbuf_private *private = rte_mbuf_to_priv(mbuf);
@@ -117,13 +125,15 @@ static bool query_fill(struct dpdk_port *port, struct query *query,
 	case FRAME_OK:
 		break;
 	case FRAME_NOT_LANE: /* the kernel's own: router solicitations and such */
-		return false;
+		return ARRIVED_ELSE;
 	case FRAME_BAD_TAG:
 	case FRAME_NOT_UDP:
 		port->counts.rx_bad++;
-		return false;
+		return ARRIVED_ELSE;
 	}
 	port->counts.rx++;
+	if (f.upstream)
+		return ARRIVED_FROM_UPSTREAM;
 	client_fill(&query->client, &f, bytes);
 	private->reply = port->free_replies[--port->free_count];
 	query->message = bytes + f.dns_off;
@@ -132,7 +142,7 @@ static bool query_fill(struct dpdk_port *port, struct query *query,
 	query->reply_room = REPLY_ROOM;
 	query->reply_len = 0;
 	query->handle = mbuf;
-	return true;
+	return ARRIVED_QUERY;
 }
 
 static unsigned port_recv(struct port *base, struct query *queries, unsigned max)
@@ -144,12 +154,21 @@ static unsigned port_recv(struct port *base, struct query *queries, unsigned max
 
 	if (max > port->free_count)
 		max = port->free_count;
+	if (max > PORT_BATCH - port->kept_count)
+		max = PORT_BATCH - port->kept_count;
 	got = rte_eth_rx_burst(port->id, 0, mbufs, (uint16_t)max);
 	for (uint16_t i = 0; i < got; i++) {
-		if (query_fill(port, &queries[used], mbufs[i]))
+		switch (query_fill(port, &queries[used], mbufs[i])) {
+		case ARRIVED_QUERY:
 			used++;
-		else
+			break;
+		case ARRIVED_FROM_UPSTREAM:
+			port->kept[port->kept_count++] = mbufs[i];
+			break;
+		case ARRIVED_ELSE:
 			rte_pktmbuf_free(mbufs[i]);
+			break;
+		}
 	}
 	return used;
 }
@@ -188,8 +207,9 @@ drop:
 	return false;
 }
 
-static void transmit(struct dpdk_port *port, unsigned count)
+static void transmit(struct dpdk_port *port)
 {
+	const unsigned count = port->tx_count;
 	unsigned done = 0;
 
 	for (int tries = 0; done < count && tries < TX_TRIES; tries++)
@@ -199,6 +219,14 @@ static void transmit(struct dpdk_port *port, unsigned count)
 	port->counts.tx_dropped += count - done;
 	for (; done < count; done++)
 		rte_pktmbuf_free(port->tx[done]);
+	port->tx_count = 0;
+}
+
+static void tx_put(struct dpdk_port *port, struct rte_mbuf *mbuf)
+{
+	if (port->tx_count == TX_ROOM)
+		transmit(port);
+	port->tx[port->tx_count++] = mbuf;
 }
 
 static void reply_give(struct dpdk_port *port, const struct query *query)
@@ -211,7 +239,6 @@ static void reply_give(struct dpdk_port *port, const struct query *query)
 static void port_send(struct port *base, struct query *queries, unsigned count)
 {
 	struct dpdk_port *port = of(base);
-	unsigned ready = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct query *q = &queries[i];
@@ -219,9 +246,9 @@ static void port_send(struct port *base, struct query *queries, unsigned count)
 		reply_give(port, q);
 		/* the message was read from this mbuf, the reply is elsewhere */
 		if (mbuf_reply(port, q->handle, &q->client, q->reply, q->reply_len))
-			port->tx[ready++] = q->handle;
+			tx_put(port, q->handle);
 	}
-	transmit(port, ready);
+	transmit(port);
 }
 
 static void port_drop(struct port *base, struct query *queries, unsigned count)
@@ -242,10 +269,52 @@ static void port_send_later(struct port *base, const struct client *client,
 		port->counts.tx_dropped++;
 		return;
 	}
-	if (mbuf_reply(port, mbuf, client, bytes, len)) {
-		port->tx[0] = mbuf;
-		transmit(port, 1);
+	if (mbuf_reply(port, mbuf, client, bytes, len))
+		tx_put(port, mbuf);
+}
+
+void port_dpdk_flush(struct port *base)
+{
+	if (of(base)->tx_count)
+		transmit(of(base));
+}
+
+/* ---- upstreams ---- */
+
+bool port_dpdk_send_frame(struct port *base, const uint8_t *bytes, size_t len)
+{
+	struct dpdk_port *port = of(base);
+	struct rte_mbuf *mbuf = len <= FRAME_MAX ? rte_pktmbuf_alloc(port->pool) : NULL;
+	char *room = mbuf ? rte_pktmbuf_append(mbuf, (uint16_t)len) : NULL;
+
+	if (!room) {
+		port->counts.tx_dropped++;
+		rte_pktmbuf_free(mbuf); /* NULL is allowed */
+		return false;
 	}
+	memcpy(room, bytes, len);
+	tx_put(port, mbuf);
+	return true;
+}
+
+bool port_dpdk_has_upstream(const struct port *base)
+{
+	return ((const struct dpdk_port *)base)->kept_count > 0;
+}
+
+void port_dpdk_each_upstream(struct port *base,
+			     void (*each)(void *context, const uint8_t *bytes,
+					  size_t len),
+			     void *context)
+{
+	struct dpdk_port *port = of(base);
+
+	for (unsigned i = 0; i < port->kept_count; i++) {
+		each(context, rte_pktmbuf_mtod(port->kept[i], const uint8_t *),
+		     rte_pktmbuf_data_len(port->kept[i]));
+		rte_pktmbuf_free(port->kept[i]);
+	}
+	port->kept_count = 0;
 }
 
 /* The process ends next; 22.11 cannot give the socket back before (port_dpdk.h). */

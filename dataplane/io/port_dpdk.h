@@ -34,6 +34,24 @@ struct port_dpdk_config {
 int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
 		   char *why, size_t room);
 
+/*
+ * Responses by send_later() and questions to upstreams wait until now, or until there are
+ * many; send() takes them along.  Once per turn.
+ */
+void port_dpdk_flush(struct port *port);
+
+/* Send @len bytes of a frame to the lane as they are.  Return: is it on its way? */
+bool port_dpdk_send_frame(struct port *port, const uint8_t *bytes, size_t len);
+
+/* Are there frames from upstreams that recv() has kept? */
+bool port_dpdk_has_upstream(const struct port *port);
+
+/* Hand each of them to @each, borrowed during the call, and forget it. */
+void port_dpdk_each_upstream(struct port *port,
+			     void (*each)(void *context, const uint8_t *bytes,
+					  size_t len),
+			     void *context);
+
 /* Is the interface still the one that was opened?  If not, nothing will come any more. */
 bool port_dpdk_is_alive(const struct port *port);
 

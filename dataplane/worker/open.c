@@ -216,10 +216,10 @@ static enum worker_exit open_engine(struct worker *w, char *why)
 		.clock_ns = worker_now_ns,
 		.max_waiting = WAITING_MAX,
 	};
-	int r = transport_socket_open(&w->transport, &sink);
+	int r = ways_open(w, &sink);
 
 	if (r == 0)
-		r = watch(w, &w->upstream_poll, transport_socket_fd(w->transport),
+		r = watch(w, &w->upstream_poll, transport_socket_fd(w->sockets),
 			  on_upstream);
 	if (r == 0 && getrandom(&config.seed, sizeof(config.seed), 0) < 0)
 		r = -errno;
@@ -347,7 +347,7 @@ void worker_close(struct worker *w)
 		uv_run(&w->loop, UV_RUN_DEFAULT);
 		uv_loop_close(&w->loop);
 	}
-	transport_socket_close(w->transport);
+	ways_close(w);
 	if (w->port)
 		w->port->ops->close(w->port);
 	table_close(w->table);

@@ -11,6 +11,7 @@
 #include "dns/name.h"
 #include "io/address.h"
 #include "io/port_socket.h"
+#include "io/transport_lane.h"
 #include "lane53/abi.h"
 #include "lane53/wire.h"
 #include "plan/plan.h"
@@ -199,6 +200,7 @@ static json_t *op_cache(struct worker *worker, json_t *request)
 struct upstreams {
 	json_t *rows;
 	const struct worker_stats *stats;
+	const struct transport *by_lane; /* NULL: only sockets */
 };
 
 /* All counted since the counters' file was made; the engine knows only this plan's. */
@@ -229,12 +231,16 @@ static bool upstream_row(void *context, const struct engine_upstream *u)
 	struct upstreams *upstreams = context;
 	const struct plan_address *remote = &u->upstream->remote;
 	char text[ADDRESS_TEXT_ROOM];
+	bool by_lane;
 	json_t *row;
 
 	address_to_text(text, remote->addr, remote->port);
-	row = json_pack("{s:s, s:s, s:b, s:I, s:I}", "address", text, "proto",
-			protos[u->upstream->proto], "down", u->down, "asked",
-			(json_int_t)u->asked, "rtt_us", (json_int_t)u->rtt_us);
+	by_lane = upstreams->by_lane &&
+		  transport_lane_is_used(upstreams->by_lane, u->upstream);
+	row = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "address", text, "proto",
+			protos[u->upstream->proto], "via", by_lane ? "lane" : "socket",
+			"down", u->down, "asked", (json_int_t)u->asked, "rtt_us",
+			(json_int_t)u->rtt_us);
 	if (row)
 		add_counts(row, upstreams->stats, text);
 	json_array_append_new(upstreams->rows, row);
@@ -243,7 +249,8 @@ static bool upstream_row(void *context, const struct engine_upstream *u)
 
 static json_t *op_upstreams(struct worker *worker, json_t *request)
 {
-	struct upstreams upstreams = { json_array(), worker_stats_of(worker) };
+	struct upstreams upstreams = { json_array(), worker_stats_of(worker),
+				       worker_by_lane(worker) };
 
 	(void)request;
 	engine_upstream_each(worker_engine(worker), upstream_row, &upstreams);

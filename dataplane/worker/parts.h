@@ -29,7 +29,9 @@ struct worker {
 	struct pins pins;
 	struct table *table;
 	struct port *port;
-	struct transport *transport;
+	struct transport *sockets;   /* whose descriptor is polled */
+	struct transport *by_lane;   /* around them; NULL: there are only sockets */
+	struct transport *transport; /* the engine's: one of both */
 	struct engine *engine;
 	struct control *control;
 	int events_fd;
@@ -42,9 +44,9 @@ struct worker {
 	uv_signal_t sigterm, sigint;
 
 	enum stage stage;
-	enum worker_exit exit;                            /* with STOPPED */
-	uint64_t stage_ns;                                /* when the stage ends */
-	uint64_t beat_ns, engine_ns, port_ns, refresh_ns; /* next due */
+	enum worker_exit exit; /* with STOPPED */
+	uint64_t stage_ns;     /* when the stage ends */
+	uint64_t beat_ns, engine_ns, port_ns, refresh_ns, upstream_ns; /* next due */
 	uint64_t generation;
 	int store_error; /* of the last batch: 0 or negative errno */
 	unsigned spins;
@@ -58,5 +60,19 @@ struct worker {
 	struct query queries[PORT_BATCH], sent[PORT_BATCH], later[PORT_BATCH],
 		dropped[PORT_BATCH];
 };
+
+/* ---- ways.c: sockets, and the lane where there is one ---- */
+
+struct transport_sink;
+
+int ways_open(struct worker *w, const struct transport_sink *sink);
+void ways_close(struct worker *w);
+/* Before and after what the engine does in a batch. */
+void ways_begin(struct worker *w, uint64_t now_ns);
+void ways_end(struct worker *w);
+/* Read what has come. */
+void ways_run(struct worker *w);
+bool ways_have_more(const struct worker *w);
+uint64_t ways_mismatched(const struct worker *w);
 
 #endif

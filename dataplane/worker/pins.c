@@ -19,7 +19,7 @@ struct mapping {
 	uint32_t count;
 };
 
-enum { SLOTS, SMALL, LARGE, NAMES, SETTINGS, MAPPINGS };
+enum { SLOTS, SMALL, LARGE, NAMES, SETTINGS, ASKED, MAPPINGS };
 
 static size_t mapping_bytes(const struct mapping *m)
 {
@@ -72,6 +72,7 @@ int pins_open(struct pins *ret, const char *dir, char *why, size_t room)
 		[LARGE] = { "cache_large", sizeof(struct lane53_large) },
 		[NAMES] = { "cache_names", sizeof(struct lane53_cached_name) },
 		[SETTINGS] = { "settings", sizeof(struct lane53_settings) },
+		[ASKED] = { "asked", sizeof(struct lane53_asked) },
 	};
 
 	for (int i = 0; i < MAPPINGS; i++) {
@@ -90,7 +91,14 @@ int pins_open(struct pins *ret, const char *dir, char *why, size_t room)
 		unmap_all(m);
 		return -EPROTO;
 	}
+	if (m[ASKED].count != LANE53_ASKED_COUNT) {
+		snprintf(why, room, "%s/asked has %u entries, not %u: not ours", dir,
+			 m[ASKED].count, LANE53_ASKED_COUNT);
+		unmap_all(m);
+		return -EPROTO;
+	}
 	ret->settings = m[SETTINGS].at;
+	ret->asked = m[ASKED].at;
 	ret->cache = (struct table_arrays){
 		.slots = m[SLOTS].at,
 		.slot_count = m[SLOTS].count,
@@ -116,6 +124,7 @@ void pins_close(struct pins *pins)
 		[NAMES] = { "", sizeof(*pins->cache.names), pins->cache.names,
 			    pins->cache.slot_count },
 		[SETTINGS] = { "", sizeof(*pins->settings), pins->settings, 1 },
+		[ASKED] = { "", sizeof(*pins->asked), pins->asked, LANE53_ASKED_COUNT },
 	};
 
 	unmap_all(m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pins.h - the pinned BPF maps that the DPDK worker shares with XDP: `cache` to publish
- * into, `settings` for the secret and the heartbeat.
+ * into, `settings` for the secret and the heartbeat, `asked` for the fast upstream path.
  */
 #ifndef LANE53_PINS_H
 #define LANE53_PINS_H
@@ -9,11 +9,13 @@
 #include <stddef.h>
 #include "cache/table.h"
 
+struct lane53_asked;
 struct lane53_settings;
 
 struct pins {
 	struct table_arrays cache; /* mapped; secret points into settings */
 	struct lane53_settings *settings;
+	struct lane53_asked *asked; /* LANE53_ASKED_COUNT */
 };
 
 /*

@@ -12,7 +12,6 @@
 #include "worker/parts.h"
 
 #include <time.h>
-#include "io/transport_socket.h"
 #include "lane53/abi.h"
 #include "plan/plan.h"
 #include "respond/engine.h"
@@ -63,6 +62,11 @@ struct port *worker_port(struct worker *w)
 	return w->port;
 }
 
+struct transport *worker_by_lane(struct worker *w)
+{
+	return w->by_lane;
+}
+
 struct worker_stats *worker_stats_of(struct worker *w)
 {
 	return w->stats;
@@ -84,7 +88,7 @@ uint64_t worker_uptime_s(const struct worker *w)
 static void mirror_counts(struct worker *w)
 {
 	struct worker_stats *s = w->stats;
-	uint64_t mismatched = transport_socket_mismatched(w->transport);
+	uint64_t mismatched = ways_mismatched(w);
 
 	stats_add(&s->upstream_mismatched, mismatched - w->mismatched_seen);
 	w->mismatched_seen = mismatched;
@@ -155,13 +159,14 @@ static void batch(struct worker *w, unsigned count, uint64_t now_ns)
 	w->store_error = engine_batch_begin(w->engine, now_ns);
 	w->refresh_ns = now_ns + REFRESH_NS;
 	follow_plan(w, now_ns);
+	ways_begin(w, now_ns);
 	answer(w, count);
-	if (w->upstream_ready) {
-		w->upstream_ready = false;
-		transport_socket_run(w->transport);
-	}
+	ways_run(w);
+	ways_end(w);
 	w->engine_ns = engine_tick(w->engine, now_ns);
 	engine_batch_end(w->engine);
+	if (w->options->lane)
+		port_dpdk_flush(w->port);
 	mirror_counts(w);
 }
 
@@ -206,9 +211,11 @@ static unsigned recv_lane(struct worker *w)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < SPINS_PER_TURN && count == 0; i++)
+	for (unsigned i = 0; i < SPINS_PER_TURN && !count && !ways_have_more(w); i++)
 		count = w->port->ops->recv(w->port, w->queries, PORT_BATCH);
-	w->spins = count || w->port_ready ? 0 : w->spins + SPINS_PER_TURN;
+	w->spins = count || w->port_ready || port_dpdk_has_upstream(w->port)
+			   ? 0
+			   : w->spins + SPINS_PER_TURN;
 	w->port_ready = false;
 	return count;
 }
@@ -262,8 +269,8 @@ static bool turn(struct worker *w)
 		return true;
 	}
 	count = w->options->lane ? recv_lane(w) : recv_sockets(w, now_ns);
-	if (count || w->upstream_ready || now_ns >= w->engine_ns ||
-	    now_ns >= w->refresh_ns)
+	if (count || ways_have_more(w) || now_ns >= w->engine_ns ||
+	    now_ns >= w->refresh_ns || now_ns >= w->upstream_ns)
 		batch(w, count, now_ns);
 	advance_stage(w, count, now_ns);
 	if (w->stage == STOPPED)
@@ -283,6 +290,8 @@ static void sleep_until_due(struct worker *w)
 
 	if (w->refresh_ns < due)
 		due = w->refresh_ns;
+	if (w->upstream_ns < due)
+		due = w->upstream_ns;
 	if (!w->options->lane && w->port_ns < due)
 		due = w->port_ns;
 	if (is_beating(w) && w->beat_ns < due)

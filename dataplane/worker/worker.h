@@ -8,6 +8,7 @@
  *   control.c  the control socket (JSON lines)
  *   ops.c      what it can be asked
  *   pins.c     the BPF maps that XDP reads
+ *   ways.c     how upstreams are asked
  *   stats.c    the counters' file
  */
 #ifndef LANE53_WORKER_H
@@ -61,6 +62,8 @@ const char *worker_io(const struct worker *worker);
 const struct worker_options *worker_options(const struct worker *worker);
 struct engine *worker_engine(struct worker *worker);
 struct port *worker_port(struct worker *worker);
+/* The transport_lane, NULL if upstreams are asked only by sockets. */
+struct transport *worker_by_lane(struct worker *worker);
 struct worker_stats *worker_stats_of(struct worker *worker);
 uint64_t worker_uptime_s(const struct worker *worker);
 /* Why the newest commit could not be read: 0 or a negative errno. */

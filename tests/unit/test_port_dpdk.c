@@ -153,6 +153,7 @@ static void answered_later(void)
 	CU_ASSERT_EQUAL(echo_until(1), 1);
 	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 50), 0);
 	port->ops->send_later(port, &kept, (const uint8_t *)"response", 8);
+	port_dpdk_flush(port);
 	CU_ASSERT_EQUAL(lane_recv(got, sizeof(got), 1000), HEADERS + 8);
 	CU_ASSERT_EQUAL(memcmp(got + HEADERS, "response", 8), 0);
 }
@@ -212,6 +213,7 @@ static void no_buffer_is_lost(void)
 		}
 		CU_ASSERT_EQUAL(echo_until(AT_ONCE), AT_ONCE);
 		port->ops->send_later(port, &kept, query + HEADERS, 60);
+		port_dpdk_flush(port);
 		while (answered < (unsigned)(i + 1) * 8 &&
 		       lane_recv(got, sizeof(got), 1000))
 			answered++;

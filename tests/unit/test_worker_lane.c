@@ -40,6 +40,7 @@
 static char pins[64], instance[32];
 static struct table_arrays arrays;
 static struct lane53_settings *settings;
+static struct lane53_asked *asked;
 static int lane; /* packet socket on lane53a */
 
 /* ---- the daemon's side: maps and lane ---- */
@@ -76,7 +77,8 @@ static bool make_maps(void)
 		.large_count = BLOBS,
 		.names = make_map("cache_names", sizeof(*arrays.names), SLOTS),
 	};
-	if (!settings || !arrays.slots || !arrays.small || !arrays.large ||
+	asked = make_map("asked", sizeof(*asked), LANE53_ASKED_COUNT);
+	if (!settings || !asked || !arrays.slots || !arrays.small || !arrays.large ||
 	    !arrays.names)
 		return false;
 	for (int i = 0; i < LANE53_SECRET_WORDS; i++)
@@ -357,8 +359,9 @@ static const struct check_case cases[] = {
 
 static void remove_pins(void)
 {
-	static const char *const names[] = { "settings", "cache", "cache_small",
-					     "cache_large", "cache_names" };
+	static const char *const names[] = { "settings",    "cache",
+					     "cache_small", "cache_large",
+					     "cache_names", "asked" };
 	char path[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
