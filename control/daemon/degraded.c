@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lines.h"
 #include "daemon/log.h"
 
 #define DEGRADED_TEXT 1024
@@ -134,6 +135,6 @@ json_t *degraded_list(const struct degraded *degraded)
 	json_t *list = json_array();
 
 	for (const struct degraded_item *i = degraded->first; i; i = i->next)
-		json_array_append_new(list, json_string(i->text));
+		json_array_append_new(list, lines_text(i->text));
 	return list;
 }

@@ -12,7 +12,7 @@
 #include <uv.h>
 
 /* Longest request line, as docs/control-protocol.md says. */
-#define LINES_REQUEST_MAX (64u << 10)
+#define LINES_REQUEST_MAX (1u << 20)
 
 struct lines_server;
 struct lines_request;
@@ -39,6 +39,13 @@ void lines_reply(struct lines_request *request, json_t *reply);
 /* {"ok": false, "error": text} */
 __attribute__((format(printf, 2, 3))) void lines_refuse(struct lines_request *request,
 							const char *format, ...);
+
+/*
+ * @text as a JSON string, whatever is in it: texts for people quote names and files, and
+ * are cut in the middle of a character.  What is not UTF-8 becomes '?'.
+ * Return: NULL when out of memory.
+ */
+json_t *lines_text(const char *text);
 
 /* @reply is borrowed, or NULL and @error says why there is none. */
 typedef void lines_done(void *context, json_t *reply, const char *error);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lines_server.c - the side of lines.h that is asked. */
+/*
+ * lines_server.c - the side of lines.h that is asked.
+ *
+ * What a client may make us hold is bounded: a line by LINES_REQUEST_MAX, replies it does
+ * not read by BACKLOG_BYTES, beyond which its next line waits.
+ */
 #include "lines.h"
 
 #include <errno.h>
@@ -9,6 +14,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "corefile/lexer.h"
+
+#define BACKLOG_BYTES (1u << 20)
 
 struct lines_server {
 	uv_pipe_t pipe;
@@ -23,7 +32,8 @@ struct connection {
 	struct connection *next, **link;
 	struct lines_request *busy; /* being answered */
 	char *in;
-	size_t in_len, in_room;
+	size_t in_pos, in_len, in_room; /* of in: taken, filled, allocated */
+	bool taking;                    /* take_lines() is at work */
 	bool closing;
 };
 
@@ -60,15 +70,19 @@ static void hang_up(struct connection *c)
 	uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 
+static void take_lines(struct connection *c);
+
 static void on_written(uv_write_t *write, int status)
 {
 	struct outgoing *out = write->data;
 	struct connection *c = write->handle->data;
 
-	if (status < 0)
-		hang_up(c);
 	free(out->text);
 	free(out);
+	if (status < 0)
+		hang_up(c);
+	else
+		take_lines(c); /* the client reads: there may be room again */
 }
 
 static void send_text(struct connection *c, char *text)
@@ -92,36 +106,61 @@ static void send_text(struct connection *c, char *text)
 	}
 }
 
-/* Hand over the next whole line, unless one is being answered. */
-static void take_line(struct connection *c)
+static bool may_take(const struct connection *c)
 {
-	struct lines_request *request;
-	char *end;
-	size_t len;
+	return !c->closing && !c->busy && c->server &&
+	       uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) <
+		       BACKLOG_BYTES;
+}
 
-	if (c->closing || c->busy || !c->server)
-		return;
-	end = c->in_len ? memchr(c->in, '\n', c->in_len) : NULL;
-	if (!end) {
-		if (c->in_len >= LINES_REQUEST_MAX)
-			hang_up(c);
-		return;
-	}
-	len = (size_t)(end - c->in) + 1;
-	request = calloc(1, sizeof(*request));
+/* Hand over the line of @len bytes at in_pos. */
+static void take_line(struct connection *c, size_t len)
+{
+	struct lines_request *request = calloc(1, sizeof(*request));
+
 	if (!request) {
 		hang_up(c);
 		return;
 	}
-	request->json = json_loadb(c->in, len, 0, NULL);
-	c->in_len -= len;
-	memmove(c->in, c->in + len, c->in_len);
+	request->json = json_loadb(c->in + c->in_pos, len, 0, NULL);
+	c->in_pos += len;
 	request->connection = c;
 	c->busy = request;
 	if (json_is_object(request->json))
 		c->server->handler(c->server->context, request, request->json);
 	else
 		lines_refuse(request, "expected a JSON object on one line");
+}
+
+/*
+ * Hand over whole lines, one after the other, until one is not answered at once.  A
+ * reply from within a handler comes back here: the loop below goes on, so that a
+ * thousand lines in one packet are no thousand calls on the stack.
+ */
+static void take_lines(struct connection *c)
+{
+	const char *end = NULL;
+
+	if (c->taking)
+		return;
+	c->taking = true;
+	while (may_take(c)) {
+		const char *line = c->in + c->in_pos;
+
+		end = c->in_len > c->in_pos ? memchr(line, '\n', c->in_len - c->in_pos)
+					    : NULL;
+		if (!end)
+			break;
+		take_line(c, (size_t)(end - line) + 1);
+	}
+	c->taking = false;
+	if (c->in_pos) {
+		c->in_len -= c->in_pos;
+		memmove(c->in, c->in + c->in_pos, c->in_len);
+		c->in_pos = 0;
+	}
+	if (!end && may_take(c) && c->in_len >= LINES_REQUEST_MAX)
+		hang_up(c); /* a line without end */
 }
 
 void lines_reply(struct lines_request *request, json_t *reply)
@@ -147,7 +186,7 @@ void lines_reply(struct lines_request *request, json_t *reply)
 	}
 	c->busy = NULL;
 	send_text(c, line);
-	take_line(c);
+	take_lines(c);
 }
 
 void lines_refuse(struct lines_request *request, const char *format, ...)
@@ -158,7 +197,26 @@ void lines_refuse(struct lines_request *request, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	lines_reply(request, json_pack("{s:b, s:s}", "ok", 0, "error", text));
+	lines_reply(request,
+		    json_pack("{s:b, s:o}", "ok", 0, "error", lines_text(text)));
+}
+
+json_t *lines_text(const char *text)
+{
+	json_t *string = json_string(text);
+	const char *fault;
+	char *copy;
+
+	if (string)
+		return string;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	while ((fault = lexer_fault(copy, strlen(copy))))
+		copy[fault - copy] = '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -188,7 +246,7 @@ static void on_bytes(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		return;
 	}
 	c->in_len += (size_t)len;
-	take_line(c);
+	take_lines(c);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

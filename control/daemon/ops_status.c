@@ -90,8 +90,8 @@ static json_t *reload_state(const struct daemon *d)
 
 	gmtime_r(&d->reload.at, &tm);
 	strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:b, s:s, s:s}", "ok", d->reload.ok, "error",
-			 d->reload.error, "at", at);
+	return json_pack("{s:b, s:o, s:s}", "ok", d->reload.ok, "error",
+			 lines_text(d->reload.error), "at", at);
 }
 
 static json_t *listener_list(const struct plan *plan)

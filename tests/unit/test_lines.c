@@ -2,6 +2,7 @@
 /* test_lines.c - JSON lines: both sides on one loop. */
 #include "check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -166,6 +167,115 @@ static void lines_and_pieces(void)
 	    "{\"ok\":true,\"you\":{\"a\":1}}\n");
 }
 
+/* A client connected to the server of begin(). */
+static int dial(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	CU_ASSERT_EQUAL_FATAL(connect(fd, (void *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+/* What the server has replied so far is thrown away.  Return: how many lines. */
+static size_t count_lines(int fd)
+{
+	char reply[65536];
+	size_t count = 0;
+	ssize_t len;
+
+	while ((len = recv(fd, reply, sizeof(reply), MSG_DONTWAIT)) > 0)
+		for (ssize_t i = 0; i < len; i++)
+			count += reply[i] == '\n';
+	return count;
+}
+
+/* Each line is answered from within the one before: that must not nest. */
+static void thousands_of_lines_behind_a_slow_one(void)
+{
+	static char many[100000];
+	const size_t lines = sizeof(many) / 2;
+	size_t sent = 0, answered = 0;
+	int fd;
+
+	begin();
+	fd = dial();
+	held = NULL;
+	CU_ASSERT_EQUAL(write(fd, "{\"op\":\"hold\"}\n", 14 + 1), 15);
+	memset(many, '0', sizeof(many));
+	for (size_t i = 1; i < sizeof(many); i += 2)
+		many[i] = '\n';
+	for (int turn = 0; turn < 200; turn++) {
+		ssize_t n = write(fd, many + sent, sizeof(many) - sent);
+
+		sent += n > 0 ? (size_t)n : 0;
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	CU_ASSERT_EQUAL(sent, sizeof(many));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(held);
+	lines_reply(held, json_pack("{s:b}", "ok", 1));
+	for (int turn = 0; turn < 20000 && answered < lines + 1; turn++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		answered += count_lines(fd);
+	}
+	CU_ASSERT_EQUAL(answered, lines + 1);
+	close(fd);
+	end();
+}
+
+/* Who asks and asks and reads no reply is not stored for without end. */
+static void a_client_that_does_not_read(void)
+{
+	static char big[40000];
+	size_t sent = 0;
+	unsigned asked = 0;
+	int fd;
+
+	begin();
+	fd = dial();
+	memset(big, ' ', sizeof(big));
+	memcpy(big, "{\"a\":\"", 6);
+	memset(big + 6, 'x', sizeof(big) - 9);
+	memcpy(big + sizeof(big) - 3, "\"}\n", 3);
+	for (int turn = 0; turn < 2000; turn++) {
+		ssize_t n = send(fd, big + sent, sizeof(big) - sent, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		if (sent == sizeof(big)) {
+			sent = 0;
+			asked++;
+		}
+		uv_run(&loop, UV_RUN_NOWAIT);
+		if (n < 0 && errno == EPIPE)
+			break;
+	}
+	/* 1 MiB of replies, as much again of questions, what two sockets hold: no more */
+	CU_ASSERT_TRUE(asked * sizeof(big) < 6u << 20);
+	close(fd);
+	end();
+}
+
+static void texts_that_are_no_utf8(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "caf\xc3", "caf?" },
+		{ "\xff\xe2\x82", "???" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *text = lines_text(cases[i].text);
+
+		CU_ASSERT_STRING_EQUAL(json_string_value(text), cases[i].want);
+		json_decref(text);
+	}
+}
+
 static const struct check_case tests[] = {
 	{ "asked and answered", asked_and_answered },
 	{ "no server", no_server },
@@ -173,6 +283,10 @@ static const struct check_case tests[] = {
 	{ "a busy turn of the loop is not waiting", a_busy_turn_is_not_waiting },
 	{ "reply after the server was closed", late_reply_after_close },
 	{ "lines in pieces", lines_and_pieces },
+	{ "thousands of lines behind a slow one",
+	  thousands_of_lines_behind_a_slow_one },
+	{ "a client that does not read", a_client_that_does_not_read },
+	{ "texts that are no UTF-8", texts_that_are_no_utf8 },
 };
 
 CHECK_MAIN("lines", tests)
