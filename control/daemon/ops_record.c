@@ -110,7 +110,7 @@ static bool delete_each(void *context, const struct rrset *set)
 	return !x->error;
 }
 
-/* @set without the RRs that @gone has. */
+/* The RRset of @gone's type without the RRs that @gone has: as this request left it. */
 static int subtract(struct deletion *x, const struct rrset *gone)
 {
 	struct rrset have, left = { .type = gone->type };
@@ -120,8 +120,8 @@ static int subtract(struct deletion *x, const struct rrset *gone)
 	size_t pos = 0;
 	int r;
 
-	if (!store_get(commit_reader(x->commit), x->source, x->owner, gone->type,
-		       &have))
+	if (!store_get(store_write_reader(commit_writer(x->commit)), x->source,
+		       x->owner, gone->type, &have))
 		return 0;
 	bytes = malloc(have.rdata_bytes);
 	if (!bytes)

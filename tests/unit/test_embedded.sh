@@ -119,6 +119,10 @@ is "metrics" "$(http 3 metrics | grep -c 'coredns_dns_requests_total{.*proto="tc
 
 control record set default "new.test. 30 A 192.0.2.9" >/dev/null
 is "a record set by hand" "$(ask new.test)" 192.0.2.9
+control record set default "new.test. 30 A 192.0.2.7" "new.test. 30 A 192.0.2.8" \
+	"new.test. 30 A 192.0.2.9" >/dev/null
+control record delete default "new.test. A 192.0.2.7" "new.test. A 192.0.2.9" >/dev/null
+is "two of three records of a name deleted at once" "$(ask new.test)" 192.0.2.8
 control record delete default new.test. >/dev/null
 dig -p "$port" @127.0.0.1 +tries=1 +time=7 new.test >"$dir/gone"
 is "a record deleted, no upstream" "$(grep -c 'status: SERVFAIL' "$dir/gone")" 1
