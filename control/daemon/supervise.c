@@ -30,6 +30,7 @@ struct worker {
 	enum worker_state state;
 	int pid;
 	bool adopted; /* not our child: no exit code to be had */
+	bool again;   /* STOPPING, and wanted once more: started when it has gone */
 	struct watch *watch;
 	uv_timer_t timer; /* WAITING: back-off; STARTING: next look; STOPPING: limit */
 	bool asked;       /* a status question is on its way */
@@ -89,16 +90,21 @@ static void socket_path(const struct worker *w, char out[PATH_MAX])
 		 worker_io_name(w->io));
 }
 
+static void command_deinit(struct worker_command *command)
+{
+	free(command->program);
+	free(command->store);
+	free(command->run);
+	free(command->instance);
+	free(command->pins);
+	free(command->lane);
+}
+
 static void release(struct supervisor *s)
 {
 	if (--s->open > 0)
 		return;
-	free(s->command.program);
-	free(s->command.store);
-	free(s->command.run);
-	free(s->command.instance);
-	free(s->command.pins);
-	free(s->command.lane);
+	command_deinit(&s->command);
 	free(s);
 }
 
@@ -113,6 +119,13 @@ static void check_stopped(struct supervisor *s)
 		s->stopped = NULL;
 		stopped(s->stopped_context);
 	}
+}
+
+/* By its pidfd: a number may belong to somebody else by now. */
+static void signal_worker(const struct worker *w, int number)
+{
+	if (w->watch)
+		(void)syscall(SYS_pidfd_send_signal, w->watch->fd, number, NULL, 0);
 }
 
 /* ---- death ---- */
@@ -194,7 +207,10 @@ static void died(struct worker *w)
 	if (!wanted) {
 		log_info("worker %s (pid %d) stopped", worker_io_name(w->io), w->pid);
 		w->pid = 0;
-		check_stopped(s);
+		if (w->again)
+			start(w);
+		else
+			check_stopped(s);
 		return;
 	}
 	if (life_ms >= GOOD_LIFE_MS)
@@ -279,7 +295,7 @@ static void on_look(uv_timer_t *timer)
 	if (w->waited_ms > (w->adopted ? ADOPT_MS : START_MS)) {
 		log_error("worker %s (pid %d) does not answer: killed",
 			  worker_io_name(w->io), w->pid);
-		(void)kill(w->pid, SIGKILL);
+		signal_worker(w, SIGKILL);
 		return;
 	}
 	w->asked = true;
@@ -296,6 +312,7 @@ static void fail(struct worker *w, int error)
 		 w->supervisor->command.program, strerror(-error));
 	log_error("worker %s: %s; next try in %u ms", worker_io_name(w->io), w->trouble,
 		  w->backoff_ms);
+	unwatch(w);
 	w->pid = 0;
 	w->state = WORKER_WAITING;
 	uv_timer_start(&w->timer, on_backoff, w->backoff_ms, 0);
@@ -307,13 +324,17 @@ static void start(struct worker *w)
 {
 	int r = worker_spawn(&w->supervisor->command, w->io == WORKER_DPDK);
 
-	w->adopted = false;
+	w->adopted = w->again = false;
 	w->restarts++;
 	w->waited_ms = 0;
 	w->born_ms = uv_now(w->supervisor->loop);
 	if (r > 0) {
 		w->pid = r;
 		r = watch_pid(w);
+		if (r < 0) { /* nobody would see it die, and a second one be started */
+			(void)kill(w->pid, SIGKILL);
+			(void)waitpid(w->pid, NULL, 0);
+		}
 	}
 	if (r < 0) {
 		fail(w, r);
@@ -329,14 +350,19 @@ static void on_stop_limit(uv_timer_t *timer)
 
 	log_warning("worker %s (pid %d) does not stop: killed", worker_io_name(w->io),
 		    w->pid);
-	(void)kill(w->pid, SIGKILL);
+	signal_worker(w, SIGKILL);
+}
+
+static void stop_soon(struct worker *w)
+{
+	signal_worker(w, SIGTERM);
+	uv_timer_start(&w->timer, on_stop_limit, STOP_MS, 0);
 }
 
 static void stop(struct worker *w)
 {
 	w->state = WORKER_STOPPING;
-	(void)kill(w->pid, SIGTERM);
-	uv_timer_start(&w->timer, on_stop_limit, STOP_MS, 0);
+	stop_soon(w);
 }
 
 void supervisor_adopt(struct supervisor *s, enum worker_io io)
@@ -365,12 +391,14 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 	}
 	log_info("worker %s (pid %d) is of another build or store: replaced",
 		 worker_io_name(io), w->pid);
-	(void)kill(w->pid, SIGTERM);
+	stop_soon(w);
 }
 
 void supervisor_start(struct supervisor *s, enum worker_io io)
 {
 	supervisor_adopt(s, io);
+	if (s->worker[io].state == WORKER_STOPPING)
+		s->worker[io].again = true;
 	if (s->worker[io].state != WORKER_OFF)
 		return;
 	start(&s->worker[io]);
@@ -379,9 +407,10 @@ void supervisor_start(struct supervisor *s, enum worker_io io)
 
 /* ---- the whole ---- */
 
-static char *copy(const char *text)
+static bool copy(char **ret, const char *text)
 {
-	return strdup(text ? text : "");
+	*ret = strdup(text ? text : "");
+	return *ret != NULL;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -398,12 +427,16 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 	if (!s)
 		return -ENOMEM;
 	s->loop = config->loop;
-	s->command.program = copy(config->program);
-	s->command.store = copy(config->store);
-	s->command.run = copy(config->run);
-	s->command.instance = copy(config->instance);
-	s->command.pins = copy(config->pins);
-	s->command.lane = copy(config->lane);
+	if (!copy(&s->command.program, config->program) ||
+	    !copy(&s->command.store, config->store) ||
+	    !copy(&s->command.run, config->run) ||
+	    !copy(&s->command.instance, config->instance) ||
+	    !copy(&s->command.pins, config->pins) ||
+	    !copy(&s->command.lane, config->lane)) {
+		command_deinit(&s->command);
+		free(s);
+		return -ENOMEM;
+	}
 	s->command.hugepages = config->hugepages;
 	s->renew = config->renew;
 	s->on_change = config->on_change;
@@ -437,6 +470,7 @@ void supervisor_end(struct supervisor *s, enum worker_io io)
 	struct worker *w = &s->worker[io];
 	bool same;
 
+	w->again = false;
 	switch (w->state) {
 	case WORKER_OFF:
 		w->pid = worker_find(&s->command, w->io == WORKER_DPDK, &same);

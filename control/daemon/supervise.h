@@ -52,10 +52,13 @@ struct supervisor_config {
 /* Strings of @config are copied. Return: 0 or -ENOMEM. */
 int supervisor_open(struct supervisor **ret, const struct supervisor_config *config);
 
-/* Adopt the worker if one is running; also of another version: that one is replaced. */
+/*
+ * Adopt the worker if one is running.  One of another version or store is replaced: it
+ * gets SIGTERM, and SIGKILL if it needs more than 2 s.
+ */
 void supervisor_adopt(struct supervisor *supervisor, enum worker_io io);
 
-/* Adopt or start the worker. */
+/* Adopt or start the worker; one that is being stopped is started when it has gone. */
 void supervisor_start(struct supervisor *supervisor, enum worker_io io);
 
 /* Let go of the workers: they go on. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "daemon/supervise.h"
 
@@ -15,7 +16,7 @@ static uv_loop_t loop;
 static struct supervisor *supervisor;
 static char run[64];
 static unsigned ups, downs;
-static bool stopped;
+static bool stopped, renew;
 
 static void on_change(void *context, enum worker_io io, bool up)
 {
@@ -40,6 +41,7 @@ static void open_supervisor(void)
 					    .store = "/nowhere",
 					    .run = run,
 					    .instance = "test",
+					    .renew = renew,
 					    .on_change = on_change };
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(config.program);
@@ -200,12 +202,63 @@ static void one_that_does_not_heed_sigterm(void)
 	end();
 }
 
+/* A Corefile without `xdp`, and at once one with it again. */
+static void wanted_again_while_it_stops(void)
+{
+	int first;
+
+	begin();
+	supervisor_start(supervisor, WORKER_SOCKET);
+	wait_for(&ups, 1);
+	first = view().pid;
+	supervisor_end(supervisor, WORKER_SOCKET);
+	CU_ASSERT_EQUAL(view().state, WORKER_STOPPING);
+	supervisor_start(supervisor, WORKER_SOCKET);
+	wait_for(&ups, 2);
+	CU_ASSERT_NOT_EQUAL(view().pid, first);
+
+	/* and the last word counts */
+	supervisor_end(supervisor, WORKER_SOCKET);
+	supervisor_start(supervisor, WORKER_SOCKET);
+	stop();
+	end();
+}
+
+/* One of another store that does not go when told. */
+static void replaced_though_deaf(void)
+{
+	int first, status = 0;
+
+	begin();
+	setenv("FAKE_DEAF", "1", 1);
+	supervisor_start(supervisor, WORKER_SOCKET);
+	wait_for(&ups, 1);
+	unsetenv("FAKE_DEAF");
+	first = view().pid;
+	supervisor_close(supervisor);
+	uv_run(&loop, UV_RUN_NOWAIT);
+
+	renew = true;
+	open_supervisor();
+	renew = false;
+	supervisor_start(supervisor, WORKER_SOCKET);
+	CU_ASSERT_EQUAL(view().pid, first);
+	wait_for(&ups, 2);
+	CU_ASSERT_NOT_EQUAL(view().pid, first);
+	CU_ASSERT_EQUAL(waitpid(first, &status, 0), first);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	stop();
+	end();
+}
+
 static const struct check_case tests[] = {
 	{ "killed and started again", killed_and_started_again },
 	{ "one that cannot start", one_that_cannot_start },
 	{ "adopted by the next", adopted_by_the_next },
 	{ "adopted in a busy time", adopted_in_a_busy_time },
 	{ "one that does not heed SIGTERM", one_that_does_not_heed_sigterm },
+	{ "wanted again while it stops", wanted_again_while_it_stops },
+	{ "replaced, though deaf", replaced_though_deaf },
 };
 
 CHECK_MAIN("supervise", tests)
