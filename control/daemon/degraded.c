@@ -16,7 +16,7 @@ struct degraded_item {
 	struct degraded_item *next;
 	bool stale; /* not set again since begin() */
 	bool quiet; /* logged by somebody else */
-	char key[160];
+	char *key;  /* from strdup(): paths are in keys */
 	char text[DEGRADED_TEXT];
 };
 
@@ -26,6 +26,7 @@ void degraded_deinit(struct degraded *degraded)
 
 	for (struct degraded_item *i = degraded->first; i; i = next) {
 		next = i->next;
+		free(i->key);
 		free(i);
 	}
 	degraded->first = NULL;
@@ -49,9 +50,12 @@ static bool keep(struct degraded *degraded, const char *key, bool quiet,
 
 	if (!item) {
 		item = calloc(1, sizeof(*item));
-		if (!item)
+		if (item)
+			item->key = strdup(key);
+		if (!item || !item->key) {
+			free(item);
 			return true;
-		snprintf(item->key, sizeof(item->key), "%s", key);
+		}
 		*link = item;
 	}
 	item->stale = false;
@@ -92,6 +96,7 @@ static void drop(struct degraded_item **link)
 	if (!item->quiet)
 		log_info("over: %s", item->text);
 	*link = item->next;
+	free(item->key);
 	free(item);
 }
 

@@ -172,6 +172,7 @@ static size_t count_of(const struct degraded *degraded)
 static void what_is_degraded(void)
 {
 	struct degraded degraded = { NULL };
+	char key[600];
 
 	degraded_note(&degraded, "k/1", "one %d", 1);
 	degraded_note(&degraded, "k/2", "two");
@@ -186,6 +187,14 @@ static void what_is_degraded(void)
 	CU_ASSERT_EQUAL(count_of(&degraded), 2);
 	degraded_clear(&degraded, "k/2");
 	degraded_clear(&degraded, "never set");
+
+	/* a key may hold a path of any length */
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = 0;
+	degraded_note(&degraded, key, "long");
+	degraded_note(&degraded, key, "long");
+	CU_ASSERT_EQUAL(count_of(&degraded), 2);
+	degraded_clear(&degraded, key);
 	CU_ASSERT_FALSE(degraded_has(&degraded, "k/"));
 	CU_ASSERT_EQUAL(count_of(&degraded), 1);
 	degraded_deinit(&degraded);
