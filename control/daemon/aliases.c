@@ -17,7 +17,7 @@
 #define CHAIN_MAX 16
 
 struct alias_chain {
-	uint8_t *targets; /* names one after the other */
+	uint8_t *targets; /* names one after the other, each once */
 	size_t bytes;
 	uint32_t view;
 	size_t owner;     /* number in owners */
@@ -113,6 +113,34 @@ static int append_chain(struct aliases *aliases, const struct alias_chain *chain
 	return 0;
 }
 
+static bool has_target(const struct alias_chain *chain, const uint8_t *name)
+{
+	for (size_t at = 0; at < chain->bytes; at += name_size(chain->targets + at))
+		if (name_equal(chain->targets + at, name))
+			return true;
+	return false;
+}
+
+/* Types of one owner share their chain, and serials publish it again: once is enough. */
+static int add_targets(struct alias_chain *chain, const struct chain_reading *read)
+{
+	for (size_t at = 0; at < read->bytes; at += name_size(read->targets + at)) {
+		const uint8_t *name = read->targets + at;
+		size_t len = name_size(name);
+		uint8_t *targets;
+
+		if (has_target(chain, name))
+			continue;
+		targets = realloc(chain->targets, chain->bytes + len);
+		if (!targets)
+			return -ENOMEM;
+		memcpy(targets + chain->bytes, name, len);
+		chain->targets = targets;
+		chain->bytes += len;
+	}
+	return 0;
+}
+
 static int keep_chain(struct aliases *aliases, uint32_t view, const uint8_t *owner,
 		      const struct chain_reading *chain)
 {
@@ -131,17 +159,7 @@ static int keep_chain(struct aliases *aliases, uint32_t view, const uint8_t *own
 	}
 	have = &aliases->chains[aliases->owners.at[n].word - 1];
 	have->ends_unsure |= chain->ends_unsure;
-	/* A and AAAA share their chain: only what is new is added. */
-	if (have->bytes == chain->bytes &&
-	    !memcmp(have->targets, chain->targets, chain->bytes))
-		return 0;
-	kept.targets = realloc(have->targets, have->bytes + chain->bytes);
-	if (!kept.targets)
-		return -ENOMEM;
-	memcpy(kept.targets + have->bytes, chain->targets, chain->bytes);
-	have->targets = kept.targets;
-	have->bytes += chain->bytes;
-	return 0;
+	return add_targets(have, chain);
 }
 
 /* Most answers begin with the very RRset that was asked for: no chain, seen cheaply. */

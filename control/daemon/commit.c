@@ -390,7 +390,8 @@ static void flush_caches(struct commit *commit, const struct plan *old)
 		const struct plan_view *view = &plan->views[v];
 
 		if (commit->result.plan_changed && !is_same_view(old, plan, view->id)) {
-			if (old && plan_view_find(old, view->id))
+			/* also of a new one: numbers last, and caches longer than plans */
+			if (old)
 				flush_one(commit, view->id, NULL);
 		} else if (view_forwards(plan, view)) {
 			flush_names(commit, view);

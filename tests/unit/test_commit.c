@@ -8,6 +8,7 @@
  */
 #include "check.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -389,6 +390,40 @@ static void another_plan(void)
 	world_close();
 }
 
+/* Each serial publishes negative answers again, those at the end of chains too. */
+static void serials_cost_no_memory(void)
+{
+	static const char *const chain[] = {
+		"am.example.org. 60 CNAME al.example.org."
+	};
+	static const char *const serials[] = { SOA("7"), SOA("8") };
+	size_t before = 0;
+
+	world_open(4096, NULL);
+	change(one_view, basis, ARRAY_LEN(basis));
+	change(NULL, chain, 1);
+	for (unsigned i = 0; i < 300; i++) {
+		change(NULL, &serials[i % 2], 1);
+		if (i == 50)
+			before = mallinfo2().uordblks;
+	}
+	CU_ASSERT_TRUE(mallinfo2().uordblks < before + 4096);
+	world_close();
+}
+
+/* A view that goes and comes back has its number still, and so have cached answers. */
+static void a_view_that_comes_back(void)
+{
+	world_open(4096, NULL);
+	change(two_views, basis, ARRAY_LEN(basis));
+	change(FILE_BLOCK("53"), NULL, 0);
+	w.flush_count = 0;
+	change(two_views, NULL, 0);
+	CU_ASSERT_TRUE(is_flushed("*"));
+	compare(&w.memory.arrays);
+	world_close();
+}
+
 static void nothing_is_seen_half_done(void)
 {
 	struct commit *commit;
@@ -553,6 +588,8 @@ static void difference_equals_refill(void)
 static const struct check_case tests[] = {
 	{ "each kind of change", every_case },
 	{ "another plan", another_plan },
+	{ "serials cost no memory", serials_cost_no_memory },
+	{ "a view that comes back", a_view_that_comes_back },
 	{ "an aborted commit", nothing_is_seen_half_done },
 	{ "a full table grows", a_full_table_grows },
 	{ "one far too small grows at once", one_far_too_small_grows_at_once },
