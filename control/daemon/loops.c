@@ -31,6 +31,7 @@ struct loops {
 };
 
 static void probe(struct loops *loops);
+static void begin(struct loops *loops);
 
 static void next(struct loops *loops)
 {
@@ -58,7 +59,9 @@ static void on_answer(void *context, const uint8_t *message, size_t len,
 	if (d->ending)
 		return;
 	loops->tries++;
-	seen = gather_loop_probes(d) - loops->before;
+	seen = gather_loop_probes(d);
+	/* fewer than before: a worker's counters could not be read; that is no loop */
+	seen = seen > loops->before ? seen - loops->before : 0;
 	/* Each of our own is seen once; workers coalesce the same one coming again. */
 	if (seen > SEEN_MAX + loops->tries - 1) {
 		log_line("[FATAL] plugin/loop: Loop detected: a query of our own came "
@@ -112,8 +115,12 @@ static void probe(struct loops *loops)
 		if (text && listener && name_from_text(name, text))
 			break;
 	}
-	if (!plan || loops->at >= plan->block_count || d->ending)
+	if (!plan || d->ending)
 		return;
+	if (loops->at >= plan->block_count) {
+		begin(loops); /* a reload meanwhile may want another round */
+		return;
+	}
 	if (!loops->tries)
 		loops->before = gather_loop_probes(d);
 	ask.server = &listener->local;
@@ -128,6 +135,7 @@ static void begin(struct loops *loops)
 	if (!loops->wanted || loops->asking || !loops->d->socket_up)
 		return;
 	loops->wanted = false;
+	uv_timer_stop(&loops->timer); /* a retry of the round before */
 	loops->at = loops->tries = 0;
 	probe(loops);
 }
