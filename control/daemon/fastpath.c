@@ -120,10 +120,18 @@ static int grow_commit(void *context)
 {
 	struct daemon *d = context;
 	struct problem problem = { .text = "" };
-	int r = xdp_local_grow_commit(d->xdp, &problem);
+	struct table_arrays before, after;
+	int r;
 
-	if (r < 0)
-		log_error("xdp: %s", problem.text);
+	xdp_local_arrays(d->xdp, &before);
+	r = xdp_local_grow_commit(d->xdp, &problem);
+	if (r == 0)
+		return 0;
+	log_error("xdp: %s", problem.text);
+	xdp_local_arrays(d->xdp, &after);
+	if (after.slots != before.slots)
+		return 0; /* in use, and only not pinned: the next start fills one anew */
+	xdp_local_grow_abort(d->xdp);
 	return r;
 }
 

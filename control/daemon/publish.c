@@ -393,8 +393,15 @@ static bool grow(struct publisher *p, const struct table_room *need,
 	p->table = grown;
 	forget_all_full(p);
 	publish_all(p, plan, read);
-	table_close(old);
-	return p->growth.commit(p->growth.context) == 0;
+	if (p->growth.commit(p->growth.context) == 0) {
+		table_close(old);
+		return true;
+	}
+	table_close(grown);
+	p->table = old; /* the one XDP still reads */
+	forget_all_full(p);
+	publish_all(p, plan, read);
+	return false;
 }
 
 unsigned publisher_settle(struct publisher *p, const struct plan *plan,

@@ -33,7 +33,9 @@ struct publish_growth {
 	 * The publisher's from then on. */
 	int (*begin)(void *context, const struct table_room *need,
 		     struct table **ret_table);
-	int (*commit)(void *context); /* the old table is closed before */
+	/* The new table is XDP's from now on, and the old one's memory gone.  On a negative
+	 * errno it is the other way round. */
+	int (*commit)(void *context);
 	void *context;
 };
 

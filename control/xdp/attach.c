@@ -180,6 +180,8 @@ int links_update(struct xdp *xdp, const struct lane53_bpf *skel,
 	int first = bpf_link_update(xdp->lane_link,
 				    bpf_program__fd(skel->progs.lane53_return), NULL);
 
+	if (first == -ENOLINK) /* the lane went; the next sync makes it anew */
+		first = 0;
 	for (unsigned i = 0; i < xdp->link_count; i++) {
 		struct link *link = &xdp->links[i];
 		int r = link->joined

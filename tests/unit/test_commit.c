@@ -8,6 +8,7 @@
  */
 #include "check.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -493,6 +494,33 @@ static void a_full_table_grows(void)
 	memory_free(&larger);
 }
 
+static int grow_refused(void *context)
+{
+	(void)context;
+	memory_free(&larger);
+	return -EPERM;
+}
+
+/* What XDP goes on reading is what has to be true. */
+static void growth_that_fails(void)
+{
+	struct publish_growth growth = { grow_begin, grow_refused, NULL };
+	static const char *const edits[] = { "a.example.org. 60 A 192.0.2.99" };
+	struct shown shown;
+	unsigned view;
+
+	world_open(16, &growth);
+	change(one_view, basis, ARRAY_LEN(basis));
+	CU_ASSERT_TRUE(commits_left_out(w.commits) > 0);
+	CU_ASSERT_PTR_EQUAL(publisher_table(w.publisher), w.memory.table);
+	change(NULL, edits, 1);
+	view = commits_plan(w.commits)->views[0].id;
+	look(&w.memory.arrays, view, "a.example.org.", TYPE_A, &shown);
+	if (shown.result == 0)
+		CU_ASSERT_EQUAL(shown.bytes[shown.len - 1], 99);
+	world_close();
+}
+
 static void one_far_too_small_grows_at_once(void)
 {
 	struct publish_growth growth = { grow_begin, grow_commit, NULL };
@@ -607,6 +635,7 @@ static const struct check_case tests[] = {
 	{ "a view that comes back", a_view_that_comes_back },
 	{ "an aborted commit", nothing_is_seen_half_done },
 	{ "a full table grows", a_full_table_grows },
+	{ "growth that fails", growth_that_fails },
 	{ "one far too small grows at once", one_far_too_small_grows_at_once },
 	{ "without growth names are left out", without_growth_names_are_left_out },
 	{ "2,000 random commits: difference equals refill", difference_equals_refill },
