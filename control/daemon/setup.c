@@ -310,6 +310,8 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 	r = commit_end(s->commit, on_committed, s);
 	s->commit = NULL;
 	if (r == 0) {
+		degraded_begin(&d->degraded, "write/"); /* all is written now */
+		degraded_end(&d->degraded, "write/");
 		install(d, config, sources, &origins);
 		wake(d, WORKER_SOCKET, s);
 		wake(d, WORKER_DPDK, s);

@@ -2,6 +2,7 @@
 /* sources_watch.c - look for changes of files, as the directives' reload options say. */
 #include "sources.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "corefile/config.h"
@@ -60,25 +61,42 @@ static bool has_same_serial(struct sources *s, const struct unit *unit)
 	return same;
 }
 
-static void reload_unit(struct sources *s, struct unit *unit)
+/* Read @unit and commit what changed.  Return: 0 or the store's negative errno. */
+static int commit_unit(struct sources *s, struct unit *unit)
 {
 	struct commit *commit;
 	int r = commit_begin(&commit, s->d->commits);
 
-	if (r < 0) {
-		log_error("%s changed, but the store cannot be written: %s", unit->path,
-			  strerror(-r));
-		return;
-	}
+	if (r < 0)
+		return r;
 	r = sources_load_unit(s, unit, commit);
 	if (r < 0) {
-		log_error("%s: %s", unit->path, strerror(-r));
 		commit_abort(commit);
+		return r;
+	}
+	return commit_end(commit, NULL, NULL);
+}
+
+static void reload_unit(struct sources *s, struct unit *unit)
+{
+	char key[600];
+	int r = commit_unit(s, unit);
+
+	snprintf(key, sizeof(key), "write/%s", unit->id);
+	if (r == 0) {
+		degraded_clear(&s->d->degraded, key);
+		if (!unit->bad)
+			log_info("%s reloaded: %zu records", unit->path, unit->records);
 		return;
 	}
-	if (!unit->bad)
-		log_info("%s reloaded: %zu records", unit->path, unit->records);
-	commit_end(commit, NULL, NULL);
+	degraded_set(
+		&s->d->degraded, key,
+		"%s changed, but the zone store cannot be written: %s; it is tried "
+		"again",
+		unit->path, strerror(-r));
+	/* whatever was read is not in the store: no stamp and no serial speaks for it */
+	unit->stamp = (struct stamp){ .size = -1 };
+	unit->has_serial = false;
 }
 
 static void on_watch(uv_timer_t *timer)
