@@ -270,16 +270,25 @@ static int make_dir(const char *path, mode_t mode)
 	return mkdir(part, mode) && errno != EEXIST ? -errno : 0;
 }
 
-/* Another user's directory, as in /tmp, could be changed under us. */
+/*
+ * Another user's directory, as in /tmp, could be changed under us; so could one of ours
+ * in it, by renaming.
+ */
 static int check_owner(const char *path)
 {
-	struct stat st;
+	char above[PATH_MAX];
+	struct stat st, up;
 
-	if (lstat(path, &st))
+	snprintf(above, sizeof(above), "%s", path);
+	if (lstat(path, &st) || stat(dirname(above), &up))
 		return -errno;
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
-	return geteuid() == 0 || st.st_uid == geteuid() ? 0 : -EPERM;
+	if (geteuid() == 0)
+		return 0;
+	return st.st_uid == geteuid() && (up.st_uid == geteuid() || up.st_uid == 0)
+		       ? 0
+		       : -EPERM;
 }
 
 int options_make_dirs(const struct options *options, struct problem *problem)

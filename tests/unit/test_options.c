@@ -117,10 +117,42 @@ static void directories_are_made(void)
 	CU_ASSERT_EQUAL(system(state), 0);
 }
 
+/* Only root can make another user's directory: as nobody else is this tried. */
+static void in_a_strangers_directory(void)
+{
+	static const struct {
+		uid_t above;
+		int expected;
+	} owners[] = { { 0, 0 }, { 65534, 0 }, { 1234, -EPERM } };
+
+	for (size_t i = 0; i < ARRAY_LEN(owners) && geteuid() == 0; i++) {
+		char dir[64], state[80], run[80];
+		const char *args[ARGS_MAX] = { state, run };
+		struct options options;
+		struct problem problem;
+
+		snprintf(dir, sizeof(dir), "/tmp/lane53-stranger-%d", getpid());
+		snprintf(state, sizeof(state), "-state=%s", dir);
+		snprintf(run, sizeof(run), "-run=%s", dir);
+		CU_ASSERT_EQUAL_FATAL(parse(&options, args, NULL), 0);
+		CU_ASSERT_EQUAL(mkdir(dir, 0777), 0);
+		CU_ASSERT_EQUAL(mkdir(options.run, 0700), 0);
+		CU_ASSERT_EQUAL(chown(options.run, 65534, 65534), 0);
+		CU_ASSERT_EQUAL(chown(dir, owners[i].above, 0), 0);
+		CU_ASSERT_EQUAL(seteuid(65534), 0);
+		CU_ASSERT_EQUAL(options_make_dirs(&options, &problem),
+				owners[i].expected);
+		CU_ASSERT_EQUAL(seteuid(0), 0);
+		CU_ASSERT_EQUAL(rmdir(options.run), 0);
+		CU_ASSERT_EQUAL(rmdir(dir), 0);
+	}
+}
+
 static const struct check_case tests[] = {
 	{ "good and bad flags", every_case },
 	{ "values arrive", values_arrive },
 	{ "directories are made", directories_are_made },
+	{ "in a stranger's directory", in_a_strangers_directory },
 	{ "the run directory fits a socket's name", run_directory_fits_a_socket_name },
 };
 
