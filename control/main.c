@@ -398,7 +398,7 @@ static int serve(struct process *process)
 		fastpath_remove(d); /* or it would answer with what was true then */
 	}
 	setup_apply(d, config, on_started, d);
-	if (d->options->pidfile)
+	if (d->options->pidfile && !d->ending)
 		instance_write_pid(d->options->pidfile);
 	uv_run(d->loop, UV_RUN_DEFAULT);
 	store_close(d->store);

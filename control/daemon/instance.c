@@ -28,6 +28,7 @@ void instance_write_pid(const char *path)
 int instance_lock(const struct options *options)
 {
 	char path[PATH_MAX + 16], pid[16] = "";
+	struct stat held, named;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/lane53d.pid", options->run);
@@ -44,6 +45,11 @@ int instance_lock(const struct options *options)
 			  path, options->name, pid);
 		close(fd);
 		return -1;
+	}
+	if (fstat(fd, &held) || stat(path, &named) || held.st_ino != named.st_ino ||
+	    held.st_dev != named.st_dev) {
+		close(fd); /* the one before removed it while we opened it */
+		return instance_lock(options);
 	}
 	(void)!ftruncate(fd, 0);
 	dprintf(fd, "%d\n", getpid());
