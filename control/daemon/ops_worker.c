@@ -124,10 +124,12 @@ static void flush(struct daemon *d, struct lines_request *request, json_t *json)
 	uint8_t name[255];
 	bool has_name = json_object_get(json, "name") &&
 			!json_is_null(json_object_get(json, "name"));
+	bool has_view = json_object_get(json, "view") &&
+			!json_is_null(json_object_get(json, "view"));
 
 	if (has_name && !control_name(request, json, name))
 		return;
-	if (json_is_string(json_object_get(json, "view"))) {
+	if (has_view) {
 		view = control_view(d, request, json);
 		if (!view)
 			return;
