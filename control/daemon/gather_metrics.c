@@ -12,6 +12,7 @@
 #include "dns/name.h"
 #include "plan/plan.h"
 #include "stats/stats.h"
+#include "store/store.h"
 #include "xdp/xdp.h"
 
 /* ---- labels: one row per zone of a block, as the plan numbers them ---- */
@@ -78,9 +79,25 @@ static uint64_t heartbeat_age_ns(struct daemon *d)
 	uint64_t beat = settings ? settings->heartbeat_ns : 0;
 	struct timespec now;
 
+	uint64_t now_ns;
+
+	if (!beat)
+		return UINT64_MAX;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return beat ? (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - beat
-		    : UINT64_MAX;
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return now_ns > beat ? now_ns - beat : 0; /* the worker may be a tick ahead */
+}
+
+static uint64_t newest_commit(struct daemon *d)
+{
+	struct store_read *read;
+	uint64_t id;
+
+	if (store_read_begin(d->store, &read) < 0)
+		return 0;
+	id = store_read_commit_id(read);
+	store_read_end(read);
+	return id;
 }
 
 static unsigned attached(struct daemon *d)
@@ -146,8 +163,7 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
 	m.interfaces = attached(d);
 	m.heartbeat_age_ns = heartbeat_age_ns(d);
 	m.degraded = degraded_count(d);
-	m.store_commit =
-		commits_plan(d->commits) ? commits_plan(d->commits)->generation : 0;
+	m.store_commit = newest_commit(d);
 	r = metrics_format(ret_text, ret_len, &m);
 	for (int io = 0; io < WORKER_COUNT; io++)
 		stats_unmap((struct worker_stats *)workers[io].stats);

@@ -117,7 +117,10 @@ is "a log line" "$(logged 'INFO.*"AAAA IN one.test. udp .*NOERROR qr,aa,rd')" 1
 is "and what it took" "$(logged 'AAAA IN one.test.* 0\.[0-9]*s$')" 1
 is "metrics" "$(http 3 metrics | grep -c 'coredns_dns_requests_total{.*proto="tcp"')" 1
 
+commits() { http 3 metrics | sed -n 's/^lane53_store_commit //p'; }
+before=$(commits)
 control record set default "new.test. 30 A 192.0.2.9" >/dev/null
+is "a commit is counted" "$(commits)" $((before + 1))
 is "a record set by hand" "$(ask new.test)" 192.0.2.9
 control record set default "new.test. 30 A 192.0.2.7" "new.test. 30 A 192.0.2.8" \
 	"new.test. 30 A 192.0.2.9" >/dev/null
