@@ -113,9 +113,9 @@ static void check_format(struct compile *c, const struct token *word)
 		field = arena_text_n(c->arena, p, len);
 		nearest = value_nearest(field, known, count);
 		compile_warn(c, word,
-			     "log: '%s' is no field, it is logged as '-'%s%s%s", field,
-			     nearest ? "; did you mean '" : "", nearest ? nearest : "",
-			     nearest ? "'?" : "");
+			     "log: '%s' is no field, it is logged as it stands%s%s%s",
+			     field, nearest ? "; did you mean '" : "",
+			     nearest ? nearest : "", nearest ? "'?" : "");
 	}
 }
 

@@ -16,7 +16,7 @@ struct lane53_event;
 	"{>bufsize}\" {rcode} {>rflags} {rsize} {duration}"
 #define QUERYLOG_COMBINED QUERYLOG_COMMON " \"{>opcode}\""
 
-#define QUERYLOG_ROOM 4096 /* longer lines are cut */
+#define QUERYLOG_ROOM 4096 /* as long as log.c writes; longer lines are cut */
 
 /*
  * "[INFO] " and @format with its placeholders replaced; NULL = QUERYLOG_COMMON.
