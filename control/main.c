@@ -156,7 +156,8 @@ static void on_ifaces(void *context)
 
 	if (d->ending || !d->config)
 		return;
-	if (binds_to_interfaces(d->config))
+	/* on a node pods' links come and go all day: only an address is worth a reload */
+	if (binds_to_interfaces(d->config) && setup_has_other_addresses(d))
 		setup_again(d); /* ends with fastpath_apply() */
 	else
 		fastpath_sync(d);

@@ -53,7 +53,9 @@ struct daemon {
 	struct lines_server *control;
 	struct loops *loops; /* `loop` probes */
 
-	struct config *config; /* in use */
+	struct config *config;       /* in use */
+	struct config_local *locals; /* addresses that its binds were made of */
+	unsigned local_count;
 	struct plan_origins origins;
 	char loop_token[64];
 	struct reload {
@@ -90,6 +92,9 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 
 /* The same configuration, but addresses or found zones may differ. */
 void setup_again(struct daemon *d);
+
+/* Has this machine other addresses than when the configuration was put into force? */
+bool setup_has_other_addresses(const struct daemon *d);
 
 /* Tell the workers that there is a new plan; their complaints become `degraded`. */
 void setup_wake_workers(struct daemon *d);

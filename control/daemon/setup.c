@@ -26,6 +26,8 @@
 struct setting {
 	struct daemon *d;
 	struct commit *commit;
+	struct config_local *locals; /* d->locals from now on, if all goes well */
+	unsigned local_count;
 	unsigned waiting;
 	int result;
 	bool changed;
@@ -114,15 +116,17 @@ static int make_plan(struct setting *s, const struct config *config,
 				      .context = &telling,
 				      .loop_token = d->loop_token,
 				      .publish = d->xdp != NULL };
-	struct config_local *locals = locals_of(d, &inputs.local_count);
 	int r;
 
-	inputs.locals = locals;
+	s->locals = locals_of(d, &s->local_count);
+	if (!s->locals)
+		return -ENOMEM;
+	inputs.locals = s->locals;
+	inputs.local_count = s->local_count;
 	inputs.found = sources_found(sources, &inputs.found_count);
 	degraded_begin(&d->degraded, "bind/");
 	r = plan_build(ret_plan, ret_origins, config, &inputs);
 	degraded_end(&d->degraded, "bind/");
-	free(locals);
 	return r;
 }
 
@@ -171,6 +175,7 @@ static void step(struct setting *s)
 		return;
 	if (s->done)
 		s->done(s->context, s->result, s->changed);
+	free(s->locals);
 	free(s);
 }
 
@@ -258,9 +263,15 @@ static void fail(struct setting *s, struct config *config, struct sources *sourc
 }
 
 /* What is in force from now on; the old ones go. */
-static void install(struct daemon *d, struct config *config, struct sources *sources,
+static void install(struct setting *s, struct config *config, struct sources *sources,
 		    struct plan_origins *origins)
 {
+	struct daemon *d = s->d;
+
+	free(d->locals);
+	d->locals = s->locals;
+	d->local_count = s->local_count;
+	s->locals = NULL;
 	sources_close(d->sources);
 	config_free(d->config);
 	plan_origins_deinit(&d->origins);
@@ -312,7 +323,7 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 	if (r == 0) {
 		degraded_begin(&d->degraded, "write/"); /* all is written now */
 		degraded_end(&d->degraded, "write/");
-		install(d, config, sources, &origins);
+		install(s, config, sources, &origins);
 		wake(d, WORKER_SOCKET, s);
 		wake(d, WORKER_DPDK, s);
 	} else {
@@ -321,6 +332,17 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 		config_free(config);
 	}
 	step(s);
+}
+
+bool setup_has_other_addresses(const struct daemon *d)
+{
+	unsigned count;
+	struct config_local *now = locals_of(d, &count);
+	bool differ = !now || count != d->local_count ||
+		      memcmp(now, d->locals, count * sizeof(*now)) != 0;
+
+	free(now);
+	return differ;
 }
 
 void setup_again(struct daemon *d)

@@ -42,6 +42,27 @@ lab_wait 5 gone
 ! ls "/sys/fs/bpf/lane53/$LAB_ID/v1" | grep vx9 || exit 1
 echo "vx9 came and went"
 
+# Bound to an interface: its new address is served at once; links that come and go
+# without an address, as those of pods do, are no reason to read everything again.
+cp "$LAB_DIR/Corefile" "$LAB_DIR/good"
+printf '.:53 {\n    bind lo\n    xdp v[cx]*\n    hosts {\n        192.0.2.3 name.example\n    }\n}\n' >"$LAB_DIR/Corefile"
+lab_ctl reload >/dev/null
+reloads() { grep -c 'Reloading$' "$LAB_DIR/lane53d.log"; }
+before=$(reloads)
+for i in 1 2 3; do
+	ip link add "vx$i" netns "$LAB_ID-node" type veth peer name "eth1$i" netns "$LAB_ID-client"
+	lab_wait 5 attached "vx$i"
+	ip -n "$LAB_ID-node" link del "vx$i"
+done
+[ "$(reloads)" = "$before" ] || { echo "$(($(reloads) - before)) reloads for links without address"; exit 1; }
+ip -n "$LAB_ID-node" addr add 10.53.0.55/32 dev lo
+third() { LAB_ADDRESS=10.53.0.55 lab_ask plain name.example A | grep -q 'c0000203$'; }
+lab_wait 5 third
+[ "$(reloads)" = $((before + 1)) ]
+cp "$LAB_DIR/good" "$LAB_DIR/Corefile"
+lab_ctl reload >/dev/null
+echo "an address that appears is served; a link that does costs no reload"
+
 # A view by VLAN on a veth that offloads tags: XDP would not see them, so it is refused.
 # That such a tag never gets another view's answer: tests/bpf/test_xdp.c, with real frames.
 sed -i 's/    xdp v\[cx\]\*/    xdp v[cx]* {\n        vlan 7\n    }/' "$LAB_DIR/Corefile"
