@@ -285,6 +285,25 @@ static const char *prefix_text(struct compile *c, const struct config_prefix *pr
 	return arena_format(c->arena, "%s/%u", text, prefix->bits - (v4 ? 96u : 0));
 }
 
+/*
+ * Numbers are drawn by text, of at most 511 bytes with what stands around it
+ * (store_id()): of a longer one the head, and a hash of all.
+ */
+#define TENANT_TEXT_MAX 256
+
+static const char *short_text(struct compile *c, const char *text)
+{
+	int head = TENANT_TEXT_MAX - 18;
+
+	if (strlen(text) <= TENANT_TEXT_MAX)
+		return text;
+	while ((text[head] & 0xc0) == 0x80) /* not within a character */
+		head--;
+	return arena_format(
+		c->arena, "%.*s#%016llx", head, text,
+		(unsigned long long)syntax_digest(SYNTAX_DIGEST_START, text));
+}
+
 /* The tenant's canonical text: the same scope is the same tenant, however written. */
 static const char *tenant_text(struct compile *c, const struct config_xdp *xdp)
 {
@@ -298,7 +317,7 @@ static const char *tenant_text(struct compile *c, const struct config_xdp *xdp)
 	for (unsigned i = 0; i < xdp->from_count; i++)
 		text = arena_format(c->arena, "%s%s%s", text,
 				    i ? "," : ";from=", prefix_text(c, &xdp->from[i]));
-	return text;
+	return short_text(c, text);
 }
 
 void xdp_end(struct compile *c, const struct statement *s)

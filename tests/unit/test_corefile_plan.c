@@ -316,11 +316,34 @@ static void zones_have_a_number_by_file_and_origin(void)
 	CU_ASSERT_STRING_EQUAL(text, "zone /z/db.b b.example.");
 }
 
+/* Numbers are drawn by texts of a bounded length; the scope of a tenant has none. */
+static void tenants_of_many_interfaces(void)
+{
+	char text[4096] = "", interfaces[1024] = "";
+	struct config *config;
+
+	for (unsigned i = 0; i < 60; i++)
+		sprintf(interfaces + strlen(interfaces), " veth%010u", i);
+	for (unsigned vlan = 7; vlan < 10; vlan++)
+		sprintf(text + strlen(text),
+			".:53 {\n xdp %s {\n vlan %u\n }\n whoami\n}\n", interfaces,
+			vlan);
+	config = compile(text);
+	CU_ASSERT_EQUAL_FATAL(config->xdp_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_TRUE(strlen(config->xdp[i].tenant) <= 256);
+		CU_ASSERT_STRING_NOT_EQUAL(config->xdp[i].tenant,
+					   config->xdp[(i + 1) % 3].tenant);
+	}
+	config_free(config);
+}
+
 static const struct check_case cases[] = {
 	{ "plans are as wanted", plans_are_as_wanted },
 	{ "labels beyond the last share the rest", labels_end_in_the_rest },
 	{ "failures are passed up", failures_are_passed_up },
 	{ "nowhere to listen is an error", nowhere_to_listen_is_an_error },
+	{ "tenants of many interfaces", tenants_of_many_interfaces },
 	{ "a zone's number is by file and origin",
 	  zones_have_a_number_by_file_and_origin },
 };
