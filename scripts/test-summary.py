@@ -14,17 +14,22 @@ CUNIT = re.compile(r"^\s*tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", re.M)
 
 
 def read(path):
+    """The tests of one log; None if the suite did not run at all."""
     try:
         with open(path, encoding="utf-8") as log:
             return [json.loads(line) for line in log if line.strip()]
     except FileNotFoundError:
-        return []  # a suite without tests writes no log
+        return None
 
 
 def main():
     passed, failed, skipped = 0, int(sys.argv[1]), 0
     for path in sys.argv[2:]:
-        for test in read(path):
+        tests = read(path)
+        if tests is None:
+            print(f"FAILED: {path} is missing: its suite did not run")
+            failed += 1
+        for test in tests or []:
             out = test.get("stdout", "") + test.get("stderr", "")
             if test["result"] == "SKIP":
                 why = re.findall(r"^skipped: (.*)$", out, re.M) or ["no reason printed"]

@@ -37,6 +37,7 @@ run() {
 	shift
 	for suite; do
 		echo "== $dir: $suite"
+		rm -f "$dir/meson-logs/log-$suite.json" # of an earlier run
 		meson test -C "$dir" --suite "$suite" --num-processes 1 \
 			--logbase "log-$suite" 2>&1 | grep -E '^ *[0-9]+/[0-9]+ ' || true
 		logs="$logs $dir/meson-logs/log-$suite.json"
