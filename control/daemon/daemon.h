@@ -103,7 +103,6 @@ void setup_wake_workers(struct daemon *d);
 
 void reload_init(struct daemon *d);
 void reload_start(struct daemon *d); /* the timer, as the configuration says */
-void reload_stop(struct daemon *d);
 
 /* Read the Corefile and every source again now. */
 void reload_now(struct daemon *d, setup_done *done, void *context);

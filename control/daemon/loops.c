@@ -153,17 +153,6 @@ int loops_open(struct loops **ret, struct daemon *d)
 	return 0;
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void loops_close(struct loops *loops)
-{
-	if (loops)
-		uv_close((uv_handle_t *)&loops->timer, on_closed);
-}
-
 void loops_apply(struct daemon *d)
 {
 	d->loops->wanted = true;

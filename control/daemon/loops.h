@@ -9,8 +9,8 @@
 struct daemon;
 struct loops;
 
+/* It lives as long as @d.  Return: 0 or -ENOMEM. */
 int loops_open(struct loops **ret, struct daemon *d);
-void loops_close(struct loops *loops);
 
 /* Blocks with `loop` may be new: probe them as soon as the workers answer. */
 void loops_apply(struct daemon *d);

@@ -80,21 +80,21 @@ void reload_now(struct daemon *d, setup_done *done, void *context)
 }
 
 /* Has the Corefile, or what it imports, changed since it was read? */
-static bool has_changed(struct daemon *d, bool *ret_bad)
+static bool has_changed(struct daemon *d)
 {
 	struct config_options wanted = { .file = d->options->conf,
 					 .dns_port = d->options->dns_port };
 	struct config_notes notes = { NULL, 0 };
 	struct config *config = NULL;
 	char error[1024] = "";
-	bool changed;
+	bool changed, bad;
 
-	*ret_bad = corefile_compile(&config, &wanted, &notes) < 0;
+	bad = corefile_compile(&config, &wanted, &notes) < 0;
 	for (unsigned i = 0; i < notes.count && !error[0]; i++)
 		if (notes.at[i].fatal)
 			problem_format(&notes.at[i].problem, error, sizeof(error));
-	changed = *ret_bad ? strcmp(error, d->reload.error) != 0
-			   : config->digest != d->config->digest || !d->reload.ok;
+	changed = bad ? strcmp(error, d->reload.error) != 0
+		      : config->digest != d->config->digest || !d->reload.ok;
 	config_notes_deinit(&notes);
 	config_free(config);
 	return changed;
@@ -103,11 +103,10 @@ static bool has_changed(struct daemon *d, bool *ret_bad)
 static void on_timer(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
-	bool bad;
 
 	if (d->ending)
 		return;
-	if (has_changed(d, &bad))
+	if (has_changed(d))
 		reload_now(d, NULL, NULL);
 	else
 		reload_start(d);
@@ -136,10 +135,4 @@ void reload_start(struct daemon *d)
 	if (jitter_ms)
 		in_ms = in_ms - jitter_ms + random % (2 * jitter_ms + 1);
 	uv_timer_start(&d->reload.timer, on_timer, in_ms ? in_ms : 1, 0);
-}
-
-void reload_stop(struct daemon *d)
-{
-	uv_timer_stop(&d->reload.timer);
-	uv_close((uv_handle_t *)&d->reload.timer, NULL);
 }

@@ -65,23 +65,6 @@ const char *worker_io_name(enum worker_io io)
 	return io == WORKER_DPDK ? "dpdk" : "socket";
 }
 
-const char *worker_state_name(enum worker_state state)
-{
-	switch (state) {
-	case WORKER_OFF:
-		return "off";
-	case WORKER_STARTING:
-		return "starting";
-	case WORKER_RUNNING:
-		return "running";
-	case WORKER_WAITING:
-		return "waiting";
-	case WORKER_STOPPING:
-		return "stopping";
-	}
-	return "?";
-}
-
 static void start(struct worker *w);
 
 static void socket_path(const struct worker *w, char out[PATH_MAX])

@@ -77,7 +77,6 @@ void supervisor_end(struct supervisor *supervisor, enum worker_io io);
 void supervisor_view(const struct supervisor *supervisor, enum worker_io io,
 		     struct worker_view *ret);
 const char *worker_io_name(enum worker_io io); /* "dpdk", "socket" */
-const char *worker_state_name(enum worker_state state);
 
 /*
  * Ask the worker (@request is taken over); @done gets the reply, or NULL and an error

@@ -87,14 +87,6 @@ int web_open(struct web **ret, struct daemon *d)
 	return 0;
 }
 
-void web_close(struct web *web)
-{
-	if (!web)
-		return;
-	http_close(web->http);
-	free(web);
-}
-
 static struct http_route route_of(struct web *web, const struct config_http *wanted)
 {
 	struct http_route route = { .local = wanted->local, .context = web };

@@ -10,9 +10,8 @@
 struct daemon;
 struct web;
 
-/* On success *@ret is the caller's.  Return: 0 or -ENOMEM. */
+/* It lives as long as @d.  Return: 0 or -ENOMEM. */
 int web_open(struct web **ret, struct daemon *d);
-void web_close(struct web *web);
 
 /* Listen where d->config says; an address that is not to be had is `degraded`. */
 void web_apply(struct daemon *d);

@@ -25,17 +25,6 @@ const char *xdp_outcome_name(enum lane53_outcome outcome)
 	return outcome < LANE53_OUTCOME_COUNT ? names[outcome] : "?";
 }
 
-const char *xdp_outcome_text(enum lane53_outcome outcome)
-{
-	static const char *const texts[] = {
-#define X(name, text) text,
-		LANE53_OUTCOMES(X)
-#undef X
-	};
-
-	return outcome < LANE53_OUTCOME_COUNT ? texts[outcome] : "?";
-}
-
 int xdp_outcomes(const struct xdp *xdp, uint64_t ret[LANE53_OUTCOME_COUNT])
 {
 	const int fd = bpf_map__fd(xdp->skel->maps.outcomes);

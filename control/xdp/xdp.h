@@ -169,9 +169,8 @@ void xdp_heartbeat_clear(struct xdp *xdp);
 /* Sums over CPUs by enum lane53_outcome. Return: 0 or a negative errno. */
 int xdp_outcomes(const struct xdp *xdp, uint64_t ret[LANE53_OUTCOME_COUNT]);
 
-/* Name ("ANSWERED_LOCAL") and text of an outcome; static. */
+/* "ANSWERED_LOCAL"; static. */
 const char *xdp_outcome_name(enum lane53_outcome outcome);
-const char *xdp_outcome_text(enum lane53_outcome outcome);
 
 /* What the lane's two ends dropped since they were made (the worker counts XSK's). */
 struct xdp_lane_drops {
