@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# sizes.sh - no file past the size at which nobody reads it any more (docs/contributing).
+# sizes.sh - no file past the size at which nobody reads it any more (tests/README.md).
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
 status=0
