@@ -16,6 +16,17 @@ struct problem {
 	char text[512];
 };
 
+__attribute__((format(printf, 4, 0))) static inline void
+problem_vset(struct problem *problem, const char *file, unsigned line,
+	     const char *format, va_list args)
+{
+	if (!problem)
+		return;
+	snprintf(problem->file, sizeof(problem->file), "%s", file ? file : "");
+	problem->line = line;
+	vsnprintf(problem->text, sizeof(problem->text), format, args);
+}
+
 /* Fill @problem (NULL is allowed); longer parts are cut. */
 __attribute__((format(printf, 4, 5))) static inline void
 problem_set(struct problem *problem, const char *file, unsigned line,
@@ -23,12 +34,8 @@ problem_set(struct problem *problem, const char *file, unsigned line,
 {
 	va_list args;
 
-	if (!problem)
-		return;
-	snprintf(problem->file, sizeof(problem->file), "%s", file ? file : "");
-	problem->line = line;
 	va_start(args, format);
-	vsnprintf(problem->text, sizeof(problem->text), format, args);
+	problem_vset(problem, file, line, format, args);
 	va_end(args);
 }
 

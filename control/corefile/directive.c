@@ -143,10 +143,9 @@ __attribute__((format(printf, 4, 0))) static void note(struct compile *c, bool f
 						       const struct token *at,
 						       const char *format, va_list args)
 {
-	struct problem problem = { 0 };
+	struct problem problem;
 
-	problem_set(&problem, at->place.file, at->place.line, "%s", "");
-	vsnprintf(problem.text, sizeof(problem.text), format, args);
+	problem_vset(&problem, at->place.file, at->place.line, format, args);
 	if (fatal)
 		c->errors++;
 	config_note(c->notes, fatal, &problem);

@@ -38,12 +38,11 @@ struct expander {
 __attribute__((format(printf, 4, 5))) static int
 say(struct expander *e, bool fatal, const struct token *at, const char *format, ...)
 {
-	struct problem problem = { 0 };
+	struct problem problem;
 	va_list args;
 
-	problem_set(&problem, at->place.file, at->place.line, "%s", "");
 	va_start(args, format);
-	vsnprintf(problem.text, sizeof(problem.text), format, args);
+	problem_vset(&problem, at->place.file, at->place.line, format, args);
 	va_end(args);
 	e->note(e->context, fatal, &problem);
 	return -EINVAL;

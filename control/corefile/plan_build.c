@@ -6,12 +6,12 @@
  *   sockets    one for each address, port and tenant, with the units that answer there
  *   views      one for each set of units
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "corefile/build.h"
 #include "dns/name.h"
+#include "io/address.h"
 #include "lane53/abi.h"
 #include "lane53/wire.h"
 
@@ -79,27 +79,14 @@ void build_names(struct build *b, struct plan_names *out,
 
 /* ---- addresses ---- */
 
-static bool is_any(const uint8_t addr[16])
-{
-	static const uint8_t any4[16] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, (uint8_t[16]){ 0 }, 16) || !memcmp(addr, any4, 16);
-}
-
 /* "192.0.2.1:53", "[2001:db8::1]:53", ":53" for any. */
-static void format_address(char *out, size_t room, const uint8_t addr[16],
+static void format_address(char out[ADDRESS_TEXT_ROOM], const uint8_t addr[16],
 			   uint16_t port)
 {
-	char text[INET6_ADDRSTRLEN] = "";
-
-	if (is_any(addr))
-		snprintf(out, room, ":%u", port);
-	else if (!memcmp(addr, (uint8_t[12]){ [10] = 0xff, [11] = 0xff }, 12))
-		snprintf(out, room, "%s:%u",
-			 inet_ntop(AF_INET, addr + 12, text, sizeof(text)), port);
+	if (address_is_any(addr))
+		snprintf(out, ADDRESS_TEXT_ROOM, ":%u", port);
 	else
-		snprintf(out, room, "[%s]:%u",
-			 inet_ntop(AF_INET6, addr, text, sizeof(text)), port);
+		(void)address_to_text(out, addr, port);
 }
 
 /*
@@ -108,10 +95,8 @@ static void format_address(char *out, size_t room, const uint8_t addr[16],
  */
 static int compare_locals(const void *a, const void *b)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const struct config_local *left = a, *right = b;
-	int v6 = (memcmp(left->addr, mapped, 12) != 0) -
-		 (memcmp(right->addr, mapped, 12) != 0);
+	int v6 = address_is_ipv4(right->addr) - address_is_ipv4(left->addr);
 
 	return v6 ? v6 : memcmp(left->addr, right->addr, 16);
 }
@@ -215,7 +200,7 @@ static void add_socket(struct build *b, unsigned unit, const uint8_t addr[16])
 	struct socket_at *at = NULL;
 	unsigned *added;
 
-	if (!is_any(addr))
+	if (!address_is_any(addr))
 		memcpy(local.addr, addr, 16);
 	for (unsigned i = 0; i < b->socket_count && !at; i++)
 		if (b->sockets[i].tenant == tenant &&
@@ -264,9 +249,9 @@ static unsigned first_alike(const struct build *b, unsigned i)
 static void name_view(const struct build *b, unsigned socket, char *out, size_t room)
 {
 	const struct socket_at *at = &b->sockets[socket];
-	char address[80];
+	char address[ADDRESS_TEXT_ROOM];
 
-	format_address(address, sizeof(address), at->local.addr, at->local.port);
+	format_address(address, at->local.addr, at->local.port);
 	snprintf(out, room, "%s%s%s", address, at->scope ? "@" : "",
 		 at->scope ? at->scope : "");
 }
@@ -324,11 +309,11 @@ static void make_views(struct build *b)
 static void name_server(struct build *b, unsigned unit, const uint8_t addr[16])
 {
 	struct plan_block *out = &b->plan->blocks[unit];
-	char address[80], text[96];
+	char address[ADDRESS_TEXT_ROOM], text[96];
 
 	if (out->server) /* of several addresses the first is the label */
 		return;
-	format_address(address, sizeof(address), addr, b->units[unit].port);
+	format_address(address, addr, b->units[unit].port);
 	snprintf(text, sizeof(text), "dns://%s", address);
 	out->server = build_text(b, text);
 }

@@ -76,12 +76,11 @@ out:
 __attribute__((format(printf, 3, 4))) static int
 fail(struct parser *p, const struct token *at, const char *format, ...)
 {
-	struct problem problem = { 0 };
+	struct problem problem;
 	va_list args;
 
-	problem_set(&problem, at->place.file, at->place.line, "%s", "");
 	va_start(args, format);
-	vsnprintf(problem.text, sizeof(problem.text), format, args);
+	problem_vset(&problem, at->place.file, at->place.line, format, args);
 	va_end(args);
 	p->note(p->context, true, &problem);
 	return -EINVAL;

@@ -2,7 +2,6 @@
 /* ask.c - see ask.h. */
 #include "ask.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <ldns/ldns.h>
@@ -11,6 +10,7 @@
 #include <sys/random.h>
 
 #include "dns/name.h"
+#include "io/address.h"
 #include "lane53/wire.h"
 #include "plan/plan.h"
 
@@ -162,23 +162,10 @@ static void on_connected(uv_connect_t *connect, int status)
 
 static void to_sockaddr(struct sockaddr_storage *out, const struct plan_address *server)
 {
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t any[16];
-	struct sockaddr_in *in = (void *)out;
-	struct sockaddr_in6 *in6 = (void *)out;
+	static const uint8_t loopback[16] = { [10] = 0xff, 0xff, 127, 0, 0, 1 };
+	const uint8_t *addr = address_is_any(server->addr) ? loopback : server->addr;
 
-	memset(out, 0, sizeof(*out));
-	if (!memcmp(server->addr, any, 16) || !memcmp(server->addr, v4, 12)) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(server->port);
-		memcpy(&in->sin_addr, server->addr + 12, 4);
-		if (!in->sin_addr.s_addr)
-			in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	} else {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(server->port);
-		memcpy(&in6->sin6_addr, server->addr, 16);
-	}
+	(void)address_to_socket(out, addr, server->port);
 }
 
 static int begin(struct asking *a, const struct ask *ask,

@@ -16,6 +16,7 @@ struct metrics_hosts;
 struct metrics_label;
 struct metrics_plugin;
 struct metrics_table;
+struct plan_step;
 struct worker_stats;
 
 /* What a worker counted, for stats_unmap(); NULL: it never ran. */
@@ -47,6 +48,9 @@ struct gather_blocks {
 int gather_blocks(struct gather_blocks *ret, struct daemon *d,
 		  const struct metrics_label *labels, unsigned count);
 void gather_blocks_deinit(struct gather_blocks *blocks);
+
+/* The directive a step comes from, "file" also for `auto`. */
+const char *gather_step_name(const struct plan_step *step);
 
 /* HINFO probes of `loop` that any worker has seen. */
 uint64_t gather_loop_probes(struct daemon *d);

@@ -15,8 +15,7 @@
 #include "daemon/sources.h"
 #include "plan/plan.h"
 
-/* The directive a step comes from. */
-static const char *step_name(const struct plan_step *step)
+const char *gather_step_name(const struct plan_step *step)
 {
 	switch (step->kind) {
 	case STEP_CHAOS:
@@ -55,7 +54,7 @@ static void block_add(struct gather_blocks *all, const struct plan_block *block,
 	if (block->errors)
 		plugin_add(all, label, "errors");
 	for (unsigned i = 0; i < block->step_count; i++)
-		plugin_add(all, label, step_name(&block->steps[i]));
+		plugin_add(all, label, gather_step_name(&block->steps[i]));
 }
 
 static const struct metrics_label *label_find(const struct metrics_label *labels,

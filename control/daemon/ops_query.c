@@ -13,6 +13,7 @@
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
 #include "daemon/lines.h"
+#include "io/address.h"
 #include "plan/plan.h"
 #include "xdp/ifaces.h"
 #include "xdp/xdp.h"
@@ -255,13 +256,6 @@ static const struct plan_listener *listener_of(const struct plan *plan, uint32_t
 	return NULL;
 }
 
-static bool is_any(const uint8_t addr[16])
-{
-	static const uint8_t any[16], any4[16] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, any, 16) || !memcmp(addr, any4, 16);
-}
-
 /* The interface XDP is asked at if none is named: the first attached one. */
 static unsigned first_attached(const struct daemon *d)
 {
@@ -329,7 +323,7 @@ static void fill_question(struct asking *a)
 
 	if (!a->ifindex)
 		a->ifindex = first_attached(a->d);
-	own = is_any(a->server.addr) ? own_address(a->d, a->ifindex) : NULL;
+	own = address_is_any(a->server.addr) ? own_address(a->d, a->ifindex) : NULL;
 	a->question.ifindex = a->ifindex;
 	memcpy(a->question.local, own ? own : a->server.addr, 16);
 	a->question.local_port = a->server.port;

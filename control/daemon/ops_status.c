@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ops_status.c - ops that show or steer the daemon itself. */
-#include <arpa/inet.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,26 +11,18 @@
 #include "daemon/lines.h"
 #include "daemon/sources.h"
 #include "dns/name.h"
+#include "io/address.h"
 #include "plan/plan.h"
 
 /* ---- texts ---- */
 
-static void address_text(char out[64], const struct plan_address *address)
+static void address_text(char out[ADDRESS_TEXT_ROOM],
+			 const struct plan_address *address)
 {
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t any[16];
-	char text[INET6_ADDRSTRLEN];
-
-	if (!memcmp(address->addr, any, 16))
-		snprintf(out, 64, ":%u", address->port);
-	else if (!memcmp(address->addr, v4, 12))
-		snprintf(out, 64, "%s:%u",
-			 inet_ntop(AF_INET, address->addr + 12, text, sizeof(text)),
-			 address->port);
+	if (address_is_any(address->addr))
+		snprintf(out, ADDRESS_TEXT_ROOM, ":%u", address->port);
 	else
-		snprintf(out, 64, "[%s]:%u",
-			 inet_ntop(AF_INET6, address->addr, text, sizeof(text)),
-			 address->port);
+		(void)address_to_text(out, address->addr, address->port);
 }
 
 static const char *state_text(enum worker_state state)
@@ -97,7 +88,7 @@ static json_t *reload_state(const struct daemon *d)
 static json_t *listener_list(const struct plan *plan)
 {
 	json_t *list = json_array();
-	char text[64];
+	char text[ADDRESS_TEXT_ROOM];
 
 	for (unsigned i = 0; plan && i < plan->listener_count; i++) {
 		const struct plan_listener *l = &plan->listeners[i];
@@ -221,7 +212,7 @@ void op_zones(struct daemon *d, struct lines_request *request, json_t *json)
 {
 	const struct plan *plan = commits_plan(d->commits);
 	json_t *views = json_array();
-	char text[64];
+	char text[ADDRESS_TEXT_ROOM];
 
 	(void)json;
 	for (unsigned v = 0; plan && d->sources && v < plan->view_count; v++) {

@@ -10,6 +10,7 @@
 #include "daemon/ask.h"
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
+#include "daemon/gather.h"
 #include "daemon/lines.h"
 #include "daemon/sources.h"
 #include "dns/name.h"
@@ -32,27 +33,6 @@ struct tracing {
 };
 
 /* ---- steps ---- */
-
-static const char *kind_text(const struct plan_step *step)
-{
-	switch (step->kind) {
-	case STEP_CHAOS:
-		return "chaos";
-	case STEP_HOSTS:
-		return "hosts";
-	case STEP_ZONE:
-		return "file";
-	case STEP_LOOP:
-		return "loop";
-	case STEP_FORWARD:
-		return step->forward && step->forward->policy == POLICY_PARALLEL
-			       ? "fanout"
-			       : "forward";
-	case STEP_WHOAMI:
-		return "whoami";
-	}
-	return "?";
-}
 
 static bool covers(const struct plan_step *step, const uint8_t *name)
 {
@@ -95,7 +75,7 @@ static json_t *steps_of(struct tracing *t, const struct plan_view *view,
 			step->source ? sources_path(t->d->sources, step->source) : NULL;
 
 		if (answered) {
-			add_step(steps, kind_text(step), path, "not asked");
+			add_step(steps, gather_step_name(step), path, "not asked");
 			continue;
 		}
 		if (step->source)
@@ -104,7 +84,8 @@ static json_t *steps_of(struct tracing *t, const struct plan_view *view,
 			answered = mine && result == ANSWER_FORWARD &&
 				   (step->kind == STEP_FORWARD ||
 				    step->kind == STEP_WHOAMI);
-		add_step(steps, kind_text(step), path, answered ? "answers" : "passes");
+		add_step(steps, gather_step_name(step), path,
+			 answered ? "answers" : "passes");
 	}
 	return steps;
 }

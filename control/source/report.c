@@ -14,9 +14,8 @@ void report_problem(struct report *report, bool fatal, const char *file, unsigne
 		report->fatal_count++;
 	if (++report->count > REPORT_MAX || !report->each)
 		return;
-	problem_set(&problem, file, line, "%s", "");
 	va_start(args, format);
-	vsnprintf(problem.text, sizeof(problem.text), format, args);
+	problem_vset(&problem, file, line, format, args);
 	va_end(args);
 	report->each(report->context, fatal, &problem);
 }
