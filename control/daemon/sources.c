@@ -100,6 +100,45 @@ static int add_found(struct sources *s, unsigned directive,
 	return add_zone(s, directive, zone->path, &zone->origin);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+static bool is_same_auto(const struct config_source *a, const struct config_source *b)
+{
+	return a->kind == SOURCE_AUTO && b->kind == SOURCE_AUTO &&
+	       is_same_text(a->path, b->path) && is_same_text(a->pattern, b->pattern) &&
+	       is_same_text(a->origin_text, b->origin_text);
+}
+
+/* The directory cannot be read: the zones in use were in it, and stay. */
+static int keep_zones(struct sources *s, unsigned directive)
+{
+	const struct config_source *source = &s->config->sources[directive];
+	const struct sources *old = s->d->sources;
+	struct auto_zones *zones = &s->scans[directive];
+	unsigned from = 0;
+
+	while (old && from < old->directive_count &&
+	       !is_same_auto(&old->config->sources[from], source))
+		from++;
+	if (!old || from == old->directive_count)
+		return 0;
+	zones->at = calloc(old->scans[from].count + 1, sizeof(*zones->at));
+	if (!zones->at)
+		return -ENOMEM;
+	for (; zones->count < old->scans[from].count; zones->count++) {
+		const struct auto_zone *zone = &old->scans[from].at[zones->count];
+
+		zones->at[zones->count].origin = zone->origin;
+		zones->at[zones->count].path = strdup(zone->path);
+		if (!zones->at[zones->count].path)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int scan(struct sources *s, unsigned directive)
 {
 	const struct config_source *source = &s->config->sources[directive];
@@ -115,10 +154,11 @@ static int scan(struct sources *s, unsigned directive)
 		return r;
 	if (r < 0) {
 		degraded_set(&s->d->degraded, key, "%s", text);
-		memset(zones, 0, sizeof(*zones));
-		return 0;
+		*zones = (struct auto_zones){ 0 };
+		r = keep_zones(s, directive);
+	} else {
+		degraded_clear(&s->d->degraded, key);
 	}
-	degraded_clear(&s->d->degraded, key);
 	for (unsigned i = 0; i < zones->count && r == 0; i++)
 		r = add_found(s, directive, &zones->at[i]);
 	return r;

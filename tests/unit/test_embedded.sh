@@ -158,6 +158,13 @@ sed "s/www/name/; s/example.org/sub.auto.test/; /rubbish/d" "$dir/db.example.org
 soon "a zone file appears in a directory" 192.0.2.81 ask name.sub.auto.test
 sed -i 's/hostmaster 2/hostmaster 3/; s/\.81/.82/' "$dir/zones/db.sub.auto.test"
 soon "and changes" 192.0.2.82 ask name.sub.auto.test
+mv "$dir/zones" "$dir/zones.away"
+control reload >/dev/null
+is "a directory that vanished is degraded" "$(degraded 'zones: cannot be read')" 1
+is "and its zones stay" "$(ask name.sub.auto.test)" 192.0.2.82
+mv "$dir/zones.away" "$dir/zones"
+control reload >/dev/null
+is "until it is back" "$(degraded 'cannot be read')" 0
 rm "$dir/zones/db.sub.auto.test"
 soon "and goes" 1 sh -c \
 	"dig -p $port @127.0.0.1 name.sub.auto.test | grep -cE 'SERVFAIL|REFUSED'"
