@@ -277,6 +277,14 @@ static enum ctl_exit talk(const struct ctl_command *c, const struct ctl_args *ar
 	return result;
 }
 
+static bool is_utf8(const char *word)
+{
+	json_t *text = json_string(word);
+
+	json_decref(text);
+	return text != NULL;
+}
+
 /* The words and options of @argv.  Return: NULL, or the problem, in static storage. */
 static const char *read_args(int argc, char **argv, struct ctl_args *args,
 			     const char **words)
@@ -290,6 +298,13 @@ static const char *read_args(int argc, char **argv, struct ctl_args *args,
 	static char problem[256];
 	bool options = true;
 
+	/* JSON would leave it out, and something else be asked for */
+	for (int i = 1; i < argc; i++)
+		if (!is_utf8(argv[i])) {
+			snprintf(problem, sizeof(problem), "%s: expected UTF-8",
+				 argv[i]);
+			return problem;
+		}
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i], *wrong;
 

@@ -219,6 +219,7 @@ static void misuse_is_told_without_a_daemon(void)
 		{ "", "usage: lane53ctl [-s SOCKET" },
 		{ "stat", "lane53ctl: no command 'stat'" },
 		{ "query", "usage: lane53ctl query NAME [TYPE]" },
+		{ "cache|flush|--view|caf\xe9", "lane53ctl: caf\xe9: expected UTF-8" },
 		{ "query|a|A|IN", "usage: lane53ctl query NAME [TYPE]" },
 		{ "query|a|--path|fast",
 		  "lane53ctl: query: --path: expected auto, xdp" },
