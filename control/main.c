@@ -249,6 +249,11 @@ void daemon_stop(struct daemon *d, bool teardown, int exit_code)
 
 /* ---- the beginning ---- */
 
+static bool has_hugepages(void)
+{
+	return xdp_hugepages_free_bytes() > 0;
+}
+
 static int open_supervisor(struct daemon *d)
 {
 	char pins[128], lane_a[IF_NAMESIZE], lane_b[IF_NAMESIZE];
@@ -260,7 +265,7 @@ static int open_supervisor(struct daemon *d)
 		.instance = d->options->name,
 		.pins = pins,
 		.lane = lane_b,
-		.hugepages = xdp_hugepages_free_bytes() > 0,
+		.has_hugepages = has_hugepages,
 		.renew = d->store_renewed,
 		.on_change = on_worker,
 		.context = d,

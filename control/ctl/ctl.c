@@ -280,9 +280,10 @@ static enum ctl_exit talk(const struct ctl_command *c, const struct ctl_args *ar
 static bool is_utf8(const char *word)
 {
 	json_t *text = json_string(word);
+	bool good = text != NULL;
 
 	json_decref(text);
-	return text != NULL;
+	return good;
 }
 
 /* The words and options of @argv.  Return: NULL, or the problem, in static storage. */

@@ -56,6 +56,7 @@ struct supervisor {
 	void (*stopped)(void *context);
 	void *stopped_context;
 	unsigned open; /* timers and questions that still hold on to this */
+	bool (*has_hugepages)(void);
 	bool closing;
 	bool renew;
 };
@@ -305,8 +306,13 @@ static void fail(struct worker *w, int error)
 
 static void start(struct worker *w)
 {
-	int r = worker_spawn(&w->supervisor->command, w->io == WORKER_DPDK);
+	struct supervisor *s = w->supervisor;
+	int r;
 
+	/* those of a worker that has just died are free again */
+	s->command.hugepages =
+		w->io == WORKER_DPDK && s->has_hugepages && s->has_hugepages();
+	r = worker_spawn(&s->command, w->io == WORKER_DPDK);
 	w->adopted = w->again = false;
 	w->restarts++;
 	w->waited_ms = 0;
@@ -420,7 +426,7 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 		free(s);
 		return -ENOMEM;
 	}
-	s->command.hugepages = config->hugepages;
+	s->has_hugepages = config->has_hugepages;
 	s->renew = config->renew;
 	s->on_change = config->on_change;
 	s->context = config->context;
