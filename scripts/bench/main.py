@@ -30,7 +30,7 @@ ALL = (systems.Reflector, systems.ReflectorGeneric, systems.Testpmd, systems.Lan
        systems.Lane53Socket) + peers.PEERS
 CEILINGS = ("reflector", "reflector-gen")  # every ratio needs them
 MILLION = 1_000_000
-# whose latency and CPU --quick measures: five minutes are soon over
+# whose latency and CPU --quick measures, and whose shapes --full does: time is short
 QUICK = ("reflector", "lane53-local", "lane53-cache", "coredns", "unbound", "knot")
 
 
@@ -139,13 +139,14 @@ def run_count(lab, args, count, result):
     running, figures = start(lab, kinds, count, args, skipped)
     say(f"warming {', '.join(s.name for s in running if s.warms) or 'nothing'}")
     measure.warm(lab, running)
-    first = not result["runs"]
+    first = count == min(counts_of(args))
     run = {"names": count, "skipped": skipped, "million": figures}
     result["runs"].append(run)
     run["systems"] = {s.name: {
         "what": s.what, "version": s.version(), "baseline": s.baseline, "kind": s.kind,
         "load_s": s.load_s, "proves": list(s.proves)} for s in running}
-    run["gun"] = measure.guns(lab, args, running)
+    run["gun"] = measure.guns(lab, args, running,
+                              rounds=args.rounds if count != 100_000 else 3)
     capacity = medians(run["gun"])
     run["user_bytes"] = {s.name: s.user_bytes() for s in running}
     run["kernel_bytes"] = {s.name: s.kernel_bytes() for s in running}
@@ -160,16 +161,22 @@ def run_count(lab, args, count, result):
                    if s.name in ("lane53-local", "lane53-socket")}
     run["perf"] = measure.perfs(lab, args, running)
     if args.full:
-        run["latency"] = measure.latency(lab, running, capacity, (0.1, 0.5, 0.8, "equal"), 3, 1)
-        run["cpu_us"] = measure.cpu(lab, running, args.rounds, 2)
+        run["latency"] = measure.latency(lab, running, capacity,
+                                         {0.1: 1, 0.5: 3, 0.8: 1, "equal": 1}, 1)
+        run["cpu_us"] = measure.cpu(lab, running, 3, 2)
         run["clients"] = measure.clients(lab, args, running)
-        shaped = [s for s in running if s.kind == "uniform" and s.name != "testpmd"]
-        run["shapes"] = {shape: measure.guns(lab, args, shaped, shape, 3)
+        shaped = [s for s in running if s.name in QUICK]
+        run["shapes"] = {shape: measure.guns(lab, args, shaped, shape, 2)
                          for shape in measure.SHAPES if shape != "uniform"}
     else:
         few = [s for s in running if s.name in QUICK]
-        run["latency"] = measure.latency(lab, few, capacity, (0.5,), 1, 1)
+        run["latency"] = measure.latency(lab, few, capacity, {0.5: 1}, 1)
         run["cpu_us"] = measure.cpu(lab, few, 1, 1)
+
+
+def counts_of(args):
+    """How many names, in the order measured: a small run of many parts comes last."""
+    return [100_000, MILLION, 1000] if args.full and not args.names else [args.names or 1000]
 
 
 def machine():
@@ -222,16 +229,13 @@ def main():
     # also when started in the background by a shell that ignores SIGINT for it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    counts = [args.names or 1000]
-    if args.full and not args.names:
-        counts = [1000, 100_000, MILLION]
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     result = {"machine": machine(), "size": "full" if args.full else "quick",
               "queries": args.queries, "cores_used": args.cores, "rounds": args.rounds,
               "seconds": args.seconds, "runs": []}
     began, stopped = time.monotonic(), False
-    for count in counts:
+    for count in counts_of(args):
         lab = labs.Lab(args.cores)
         try:
             run_count(lab, args, count, result)
@@ -242,7 +246,8 @@ def main():
         finally:
             lab.close()
     result["took_s"] = time.monotonic() - began
-    result["runs"] = [run for run in result["runs"] if run.get("gun")]
+    result["runs"] = sorted((run for run in result["runs"] if run.get("gun")),
+                            key=lambda run: run["names"])
     if result["runs"]:
         report.write(result, out)
         say(f"{result['took_s'] / 60:.1f} minutes; report: {out}/report.html, report.md, "

@@ -138,7 +138,7 @@ def clients(lab, args, running):
     """{clients: {system: [round]}}: closed loop, one query on its way per client."""
     chosen = [s for s in running if s.perf]
     return {count: flat_out(lab, args, chosen, f"{count} clients,",
-                            lambda s, n, c=count: perf_round(lab, args, s, n, c), 2)
+                            lambda s, n, c=count: perf_round(lab, args, s, n, c), 1)
             for count in CLIENTS}
 
 
@@ -160,12 +160,12 @@ def probe_round(lab, system, rate, seconds):
             "lost": 1 - gun.got["answered"] / sent if sent else 1.0}
 
 
-def latency(lab, running, capacity, shares, rounds, seconds):
-    """{system: {share or "equal": [round, ...]}}."""
+def latency(lab, running, capacity, rounds, seconds):
+    """{system: {share or "equal": [round, ...]}}; @rounds: {share: how many}."""
     chosen = [s for s in running if s.gun and capacity.get(s.name)]
     found = {s.name: {} for s in chosen}
-    for share in shares:
-        for number in range(rounds):
+    for share, count in rounds.items():
+        for number in range(count):
             for system in chosen:
                 rate = EQUAL_RATE if share == "equal" else capacity[system.name] * share
                 try:
@@ -173,7 +173,7 @@ def latency(lab, running, capacity, shares, rounds, seconds):
                 except TROUBLE as problem:
                     got = {"problem": str(problem)}
                 found[system.name].setdefault(str(share), []).append(got)
-                say(f"latency at {share} {number + 1}/{rounds} {system.name}: " + (
+                say(f"latency at {share} {number + 1}/{count} {system.name}: " + (
                     f"p50 {got['p50']:.0f}, p99 {got['p99']:.0f}, p99.9 {got['p99.9']:.0f} us"
                     if "p50" in got else got["problem"]))
     return found

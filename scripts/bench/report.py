@@ -24,7 +24,7 @@ vertical-align:top}th{background:#f4f4f4}pre{background:#f4f4f4;padding:1em;over
 def preface(result):
     size = f"`--{result['size']}`, {result.get('took_s', 0) / 60:.1f} minutes"
     return (f"All systems and the generator share cores {result['cores_used']}; {result['rounds']} "
-            f"interleaved rounds of {result['seconds']} s; {size}. Compare the ratios, not the "
+            f"interleaved rounds of {result['seconds']} s flat out; {size}. Compare the ratios, not the "
             "rates: each stands beside a reflector's round of the same minute.")
 
 

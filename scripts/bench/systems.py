@@ -257,6 +257,7 @@ ENDS = ("ANSWERED_LOCAL", "ANSWERED_CACHE", "ANSWERED_TRUNCATED", "TO_LANE",
 class Lane53(System):
     needs = (str(BUILD / "control/lane53d"),)
     mode = "native"
+    ends = ("srv1",)  # the probe's side
     flags = ()
     settle_s = 0.3  # the worker's heart beats every 100 ms
 
@@ -269,10 +270,11 @@ class Lane53(System):
 
     def prepare(self):
         names.write_zone(self.dir / "zone", self.count, wildcard=True)
+        attach = [f"    xdp srv0 {{\n        mode {self.mode}\n    }}"] + [
+            f"    xdp {end}" for end in self.ends]
         self.write("Corefile", "\n".join(
             [f"{self.zones()}:53 {{", f"    bind {self.address} {self.address6}"]
-            + ([] if self.flags else [f"    xdp srv0 {{\n        mode {self.mode}\n    }}",
-                                      "    xdp srv1"])
+            + ([] if self.flags else attach)
             + ["    " + line for line in self.body()] + ["}", ""]))
 
     def configure(self):
@@ -437,7 +439,8 @@ class Lane53Cache(Upstreamed, Lane53):
 
 class Lane53Upstream(Lane53):
     name = "lane53-upstream"
-    what = "over the lane and on to an upstream by kernel sockets: names never asked before"
+    what = "over the lane and on to an upstream: names never asked before"
+    ends = ("srv1", "up0")
     proves = ("TO_LANE",)
     kind = "distinct"
 
