@@ -136,6 +136,11 @@ def _cpu_part(run, others):
     return mine / min(base) if min(base) > 0 else math.nan
 
 
+def _cpu_form(run):
+    """Less than the reflector's spread is no more than a bound."""
+    return "< {:.2f}" if cpu_above(run, "lane53-local") < cpu_spread(run) else "{:.2f}"
+
+
 def _million(result):
     run = by_names(result, 1_000_000)
     return run.get("million", {}) if run else {}
@@ -185,9 +190,9 @@ def targets(result):
         ("`mode auto` (generic) with dnsperf, of the generic reflector", .80, .90,
          ratio(run, "lane53-auto", "reflector-gen", "perf"), False, "{:.2f}"),
         ("CPU per query above the reflector's, of CoreDNS's", 1 / 15, 1 / 40,
-         _cpu_part(run, ("coredns",)), True, "{:.3f}"),
+         _cpu_part(run, ("coredns",)), True, _cpu_form(run)),
         ("CPU per query above the reflector's, of the best socket server's", 1 / 5, 1 / 12,
-         _cpu_part(run, sockets), True, "{:.3f}"),
+         _cpu_part(run, sockets), True, _cpu_form(run)),
         ("p99 of an XDP hit at half capacity, of the reflector's", 2, 1.5, p99, True, "{:.2f}x"),
         ("socket path with dnsperf, of the best of Knot, NSD, Unbound", .8, 1.1,
          _over(run, "lane53-socket", ("knot", "nsd", "unbound"), "perf"), False, "{:.2f}"),
@@ -203,15 +208,18 @@ def targets(result):
 
 
 def verdict(row):
-    _, floor, goal, got, smaller, _ = row
+    _, floor, goal, got, smaller, form = row
     if math.isnan(got):
         return MISSING
+    if form.startswith("<") and got > floor:
+        return "not resolved"  # the bound is above the floor: nothing is shown
     if smaller:
         return "goal" if got <= goal else "floor" if got <= floor else "BELOW FLOOR"
     return "goal" if got >= goal else "floor" if got >= floor else "BELOW FLOOR"
 
 
 def target_rows(result):
-    return [{"what": row[0], "floor": row[5].format(row[1]), "goal": row[5].format(row[2]),
+    return [{"what": row[0], "floor": row[5].lstrip("< ").format(row[1]),
+             "goal": row[5].lstrip("< ").format(row[2]),
              "measured": "" if math.isnan(row[3]) else row[5].format(row[3]),
              "reached": verdict(row)} for row in targets(result)]
