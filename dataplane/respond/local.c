@@ -88,6 +88,7 @@ static bool put_any(struct walk *w, uint32_t source, const uint8_t *node)
 static enum found look_manual(struct walk *w)
 {
 	const uint32_t source = w->view->manual;
+	const uint8_t *target;
 	struct rrset set;
 
 	w->is_manual =
@@ -100,8 +101,11 @@ static enum found look_manual(struct walk *w)
 		return put_set(w, &set);
 	if (!store_get(w->read, source, w->sname, TYPE_CNAME, &set))
 		return FOUND_NOTHING;
+	target = rrset_name(&set);
+	if (!target)
+		return FOUND_FAILURE;
 	put_set(w, &set);
-	return follow(w, set.rdata + sizeof(uint16_t));
+	return follow(w, target);
 }
 
 /* ---- hosts (spec 4.14) ---- */
@@ -212,7 +216,8 @@ static enum found put_referral(struct walk *w, const struct plan_step *step,
 		    zone->set.ttl_s);
 	for (unsigned i = 0; i < 2; i++)
 		for (size_t pos = 0; rrset_next(&zone->set, &pos, &target, &len);)
-			if (zone_glue(w->read, step->source, step->zones.at[0].wire,
+			if (name_length(target, len) == len &&
+			    zone_glue(w->read, step->source, step->zones.at[0].wire,
 				      target, types[i], &glue))
 				build_rrset(&w->build, SECTION_ADDITIONAL, target,
 					    &glue, glue.ttl_s);

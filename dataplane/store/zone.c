@@ -46,8 +46,7 @@ static bool has(const struct node *node, unsigned set)
 	return node->sets[set].rdata;
 }
 
-/* The one name that is the RDATA of the first RR of @set.  NULL: it is malformed. */
-static const uint8_t *rdata_name(const struct rrset *set)
+const uint8_t *rrset_name(const struct rrset *set)
 {
 	const uint8_t *rdata;
 	uint16_t len;
@@ -75,7 +74,7 @@ static void answer_from(const struct lookup *l, const uint8_t *name,
 	if (l->qtype == TYPE_ANY || !has(node, NODE_CNAME))
 		return;
 	ret->set = node->sets[NODE_CNAME];
-	target = rdata_name(&ret->set);
+	target = rrset_name(&ret->set);
 	if (!target)
 		return;
 	memcpy(ret->target, target, name_size(target));
@@ -106,7 +105,7 @@ static void follow_dname(const struct lookup *l, const uint8_t *name,
 			 const uint8_t *top)
 {
 	struct zone_result *ret = l->ret;
-	const uint8_t *target = rdata_name(&ret->set);
+	const uint8_t *target = rrset_name(&ret->set);
 	size_t head = (size_t)(top - name), tail;
 
 	ret->owner = top;

@@ -46,6 +46,13 @@ void zone_lookup(struct store_read *read, uint32_t source, const uint8_t *origin
 		 const uint8_t *name, uint16_t qtype, struct zone_result *ret);
 
 /*
+ * The name that is the RDATA of the first RR of @set (CNAME, DNAME, NS).  The store's
+ * bytes are not believed: a damaged file may hold anything.
+ * Return: borrowed from @set; NULL: it is no name.
+ */
+const uint8_t *rrset_name(const struct rrset *set);
+
+/*
  * The glue for @target, an NS of a delegation, of @type (A or AAAA).
  * Return: does the zone have it?
  */

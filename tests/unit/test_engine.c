@@ -320,6 +320,42 @@ static void manual_records(void)
 	kit_close(&kit);
 }
 
+static void put_raw(const char *text, uint32_t source, uint16_t type,
+		    const uint8_t *rdata, uint16_t len)
+{
+	static uint8_t layout[2 + 1024];
+	struct plan_name owner = kit_name(text);
+	struct rrset set = { .type = type, .ttl_s = 60, .count = 1, .rdata = layout };
+	struct store_write *write;
+
+	memcpy(layout, &len, 2);
+	memcpy(layout + 2, rdata, len);
+	set.rdata_bytes = 2u + len;
+	CU_ASSERT_EQUAL_FATAL(store_write_begin(kit.store, &write), 0);
+	CU_ASSERT_EQUAL(store_put(write, source, owner.wire, &set), 0);
+	CU_ASSERT_EQUAL(store_write_commit(write), 0);
+}
+
+/* LMDB has no checksums (store/check.c): a name of the store may be none. */
+static void damaged_names(void)
+{
+	uint8_t endless[1024];
+
+	memset(endless, 1, sizeof(endless)); /* 512 labels and no end */
+	open_local(4);
+	put_raw("hurt.example.org", 4, TYPE_CNAME, endless, sizeof(endless));
+	put_raw("hurt2.example.org", 1, TYPE_CNAME, endless, sizeof(endless));
+	put_raw("cut.example.org", 1, TYPE_NS, endless, sizeof(endless));
+	put_raw("dname.example.org", 1, TYPE_DNAME, endless, sizeof(endless));
+	CU_ASSERT_STRING_EQUAL(kit_ask(&kit, "hurt.example.org A", NULL), "SERVFAIL");
+	CU_ASSERT_STRING_EQUAL(kit_ask(&kit, "hurt2.example.org A", NULL),
+			       "NOERROR aa ns| " SOA);
+	CU_ASSERT_STRING_EQUAL(kit_ask(&kit, "www.cut.example.org A", NULL),
+			       "SERVFAIL");
+	kit_ask(&kit, "www.dname.example.org A", NULL);
+	kit_close(&kit);
+}
+
 static void header_and_edns(void)
 {
 	static const struct row rows[] = {
@@ -663,6 +699,7 @@ static const struct check_case cases[] = {
 	{ "fallthrough", fallthrough },
 	{ "nested zones", nested_zones },
 	{ "manual records", manual_records },
+	{ "damaged names", damaged_names },
 	{ "header and EDNS", header_and_edns },
 	{ "broken queries", broken_queries },
 	{ "the question is kept", the_question_is_kept },
