@@ -182,7 +182,7 @@ static int load_plan(struct engine *engine)
 		return 0;
 	if (engine->plan_text && len == engine->plan_text_len &&
 	    !memcmp(text, engine->plan_text, len))
-		return 0;
+		return engine->plan_error;
 	copy = malloc(len + 1);
 	if (!copy)
 		return -ENOMEM;
@@ -209,9 +209,10 @@ int engine_batch_begin(struct engine *engine, uint64_t now_ns)
 	}
 	commit_id = store_read_commit_id(engine->read);
 	if (commit_id == engine->commit_id)
-		return 0;
+		return engine->plan_error;
 	engine->commit_id = commit_id;
-	return load_plan(engine);
+	engine->plan_error = load_plan(engine);
+	return engine->plan_error;
 }
 
 void engine_batch_end(struct engine *engine)

@@ -86,7 +86,8 @@ enum verdict {
 /*
  * Begin a batch: look at the newest commit, load its plan if it is new.
  * Queries and upstream responses are handled between begin and end.
- * @now_ns: CLOCK_MONOTONIC.  Return: 0 or negative errno (the last good plan stays).
+ * @now_ns: CLOCK_MONOTONIC.  Return: 0 or negative errno (the last good plan stays; the
+ * error is told at each batch until a commit mends it).
  */
 int engine_batch_begin(struct engine *engine, uint64_t now_ns);
 void engine_batch_end(struct engine *engine);

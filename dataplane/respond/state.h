@@ -91,6 +91,7 @@ struct engine {
 	uint64_t commit_id;
 	char *plan_text; /* as committed: tells whether a commit changed it */
 	size_t plan_text_len;
+	int plan_error;       /* of plan_text: 0 or a negative errno */
 	struct plan_use *use; /* NULL before the first plan */
 
 	struct cache *cache;

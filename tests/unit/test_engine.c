@@ -3,6 +3,7 @@
  * test_engine.c - local answers, and every rule of a response, through a memory port.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include "check.h"
 #include "engine_kit.h"
@@ -692,6 +693,41 @@ static void counted_and_logged(void)
 	kit_close(&kit);
 }
 
+static void put_plan(const char *text)
+{
+	struct store_write *write;
+
+	CU_ASSERT_EQUAL_FATAL(store_write_begin(kit.store, &write), 0);
+	CU_ASSERT_EQUAL(store_meta_put(write, PLAN_KEY, text, strlen(text)), 0);
+	CU_ASSERT_EQUAL(store_write_commit(write), 0);
+}
+
+static int batch_error(void)
+{
+	int r = engine_batch_begin(kit.engine, kit.now_ns);
+
+	engine_batch_end(kit.engine);
+	return r;
+}
+
+/* Whoever asks by `wake` may not be who saw the commit first. */
+static void a_bad_plan_is_told(void)
+{
+	static const char *const change[] = { "3 more.lan. 60 IN A 10.0.0.2", NULL };
+
+	open_local(0);
+	put_plan("{\"format\":99}");
+	CU_ASSERT_EQUAL(batch_error(), -EPROTO);
+	CU_ASSERT_EQUAL(batch_error(), -EPROTO);
+	kit_commit(&kit, change, NULL); /* other records, the same plan */
+	CU_ASSERT_EQUAL(batch_error(), -EPROTO);
+	kp.plan.generation++;
+	kit_commit(&kit, NULL, &kp.plan);
+	CU_ASSERT_EQUAL(batch_error(), 0);
+	CU_ASSERT_EQUAL(batch_error(), 0);
+	kit_close(&kit);
+}
+
 static const struct check_case cases[] = {
 	{ "zone answers", zone_answers },
 	{ "aliases", aliases },
@@ -708,6 +744,7 @@ static const struct check_case cases[] = {
 	{ "CHAOS, whoami, loop", chaos_whoami_loop },
 	{ "answer_local is what is sent", answer_local_is_what_is_sent },
 	{ "no plan, and new plans", no_plan_and_new_plans },
+	{ "a bad plan is told until it is mended", a_bad_plan_is_told },
 	{ "counted and logged", counted_and_logged },
 };
 
