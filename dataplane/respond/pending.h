@@ -9,9 +9,6 @@
 
 #include "respond/state.h"
 
-/* fanout takes 100 upstreams at the most; those beyond this number are never asked. */
-#define UPSTREAMS_MAX 128
-
 struct waiting {
 	struct waiting *next;
 	struct port *port;

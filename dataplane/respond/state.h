@@ -31,6 +31,9 @@ struct upstream;
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
+/* fanout takes 100 upstreams at the most; those beyond this number are never asked. */
+#define UPSTREAMS_MAX 128
+
 /* One forward step of a plan in use. */
 struct forwarder {
 	const struct plan_forward *plan;

@@ -252,7 +252,8 @@ static int adopt_forward(struct engine *engine, struct forwarder *f)
 	f->upstreams = calloc(plan->upstream_count + 1, sizeof(*f->upstreams));
 	if (!f->upstreams)
 		return -ENOMEM;
-	for (; f->count < plan->upstream_count; f->count++) {
+	for (; f->count < plan->upstream_count && f->count < UPSTREAMS_MAX;
+	     f->count++) {
 		struct upstream *u = find_or_add(engine, &plan->upstreams[f->count]);
 
 		if (!u)

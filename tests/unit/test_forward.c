@@ -495,6 +495,27 @@ static bool is_probe(const struct kit_sent *sent)
 }
 
 /* CoreDNS: down after more than max_fails failures, probed until it answers. */
+/* More than a pending has tries for: the rest is never asked, nothing is overrun. */
+static void too_many_upstreams(void)
+{
+	static struct plan_upstream many[200];
+	struct plan_forward *forward = plan(POLICY_PARALLEL, 1);
+
+	for (unsigned i = 0; i < ARRAY_LEN(many); i++) {
+		many[i] = forward->upstreams[0];
+		many[i].remote.port = (uint16_t)(1000 + i);
+	}
+	forward->upstreams = many;
+	forward->upstream_count = ARRAY_LEN(many);
+	kit_open(&kit, NULL, &kp.plan, false);
+	kit_ask(&kit, "www.example.org A", NULL);
+	CU_ASSERT_EQUAL(kit_open_count(&kit), 128);
+	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
+	SEEN(kit_later(&kit), "NOERROR ra | www.example.org. 300 IN A 192.0.2.80");
+	CU_ASSERT_EQUAL(kit_open_count(&kit), 0);
+	kit_close(&kit);
+}
+
 static void health(void)
 {
 	struct engine_upstream first = { 0 };
@@ -1165,6 +1186,7 @@ static const struct check_case cases[] = {
 	{ "without EDNS if need be", without_edns_if_need_be },
 	{ "forged and broken responses", forged_and_broken_responses },
 	{ "silence and retries", silence_and_retries },
+	{ "too many upstreams", too_many_upstreams },
 	{ "health", health },
 	{ "all down, and one is tried anyway", all_down_and_one_is_tried_anyway },
 	{ "policies", policies },
