@@ -143,6 +143,8 @@ static enum worker_exit open_stats(struct worker *w, char *why)
 	w->stats->waiting = 0;
 	w->stats->cache_entries_success = w->stats->cache_entries_denial = 0;
 	w->stats->cache_bytes = 0;
+	for (unsigned i = 0; i < STATS_UPSTREAMS; i++)
+		w->stats->upstream[i].down = 0;
 	return WORKER_STOPPED;
 }
 

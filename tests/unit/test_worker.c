@@ -289,15 +289,20 @@ static void a_killed_worker_is_followed_by_one_that_counts_on(void)
 	struct worker_stats *stats;
 	uint64_t queries;
 
-	CU_ASSERT_EQUAL_FATAL(stats_map(&stats, run_path("stats-socket"), 0), 0);
+	CU_ASSERT_EQUAL_FATAL(stats_map(&stats, run_path("stats-socket"), 1), 0);
 	queries = stats->queries;
 	CU_ASSERT_TRUE(queries > 5);
 	kill(run_pid(), SIGKILL);
 	run_wait_exit(run_pid());
+	stats->starts = 1;           /* ours was not a worker's */
+	stats->upstream[0].down = 1; /* as if it had died meanwhile */
+	stats->upstream[9].down = 1; /* one that no plan names any more */
 	run_start(NULL);
 	CU_ASSERT_EQUAL(ask_udp("a.test."), 0xc0000201);
 	CU_ASSERT_EQUAL(stats->starts, 2);
 	CU_ASSERT_EQUAL(stats->queries, queries + 1);
+	CU_ASSERT_EQUAL(stats->upstream[0].down, 0);
+	CU_ASSERT_EQUAL(stats->upstream[9].down, 0);
 	stats_unmap(stats);
 }
 
