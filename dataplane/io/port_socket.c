@@ -4,6 +4,10 @@
  *
  * One epoll set holds every descriptor; recv() asks it once per batch and reads until
  * the batch is full.  What did not fit is level-triggered, so it is reported again.
+ *
+ * Nobody who asks without end keeps the others waiting: connections with queries in
+ * memory take half a batch before the datagrams, what is left after them, and each in
+ * turn; and who is asked first of those ready goes round.
  */
 #include "io/port_socket.h"
 
@@ -94,6 +98,24 @@ static unsigned source_ready(struct socket_port *port, const struct epoll_event 
 	return 0;
 }
 
+/* Of the @n sources that are ready, UDP's or the others. */
+static unsigned sources_ready(struct socket_port *port,
+			      const struct epoll_event *events, int n, bool udp,
+			      struct query *queries, unsigned max)
+{
+	unsigned got = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct epoll_event *event =
+			&events[(port->turn + (unsigned)i) % (unsigned)n];
+		const struct source *source = event->data.ptr;
+
+		if ((source->kind == SOURCE_UDP) == udp)
+			got += source_ready(port, event, queries + got, max - got);
+	}
+	return got;
+}
+
 static unsigned port_recv(struct port *base, struct query *queries, unsigned max)
 {
 	struct socket_port *port = of(base);
@@ -103,10 +125,12 @@ static unsigned port_recv(struct port *base, struct query *queries, unsigned max
 
 	if (max > port->free_count)
 		max = port->free_count;
-	got = tcp_waiting(port, queries, max);
+	got = tcp_waiting(port, queries, (max + 1) / 2);
 	n = epoll_wait(port->epoll_fd, events, EVENTS_PER_RECV, 0);
-	for (int i = 0; i < n; i++)
-		got += source_ready(port, &events[i], queries + got, max - got);
+	port->turn++;
+	got += sources_ready(port, events, n, true, queries + got, max - got);
+	got += sources_ready(port, events, n, false, queries + got, max - got);
+	got += tcp_waiting(port, queries + got, max - got);
 	tcp_free_gone(port);
 	return got;
 }

@@ -77,14 +77,16 @@ struct socket_port {
 	struct port base; /* first */
 	int epoll_fd;
 	uint64_t now_ns;
+	unsigned turn; /* which of the ready is asked first */
 	bool stopping;
 
 	struct endpoint *endpoints;
 	uint32_t next_endpoint;
 	uint64_t retry_ns;
 
-	struct conn *live, *live_last, *gone, *waiting;
-	struct conn **conns; /* by low 32 bits of the id */
+	struct conn *live, *live_last, *gone;
+	struct conn *waiting, *waiting_last; /* first come, first served */
+	struct conn **conns;                 /* by low 32 bits of the id */
 	unsigned conn_count, conn_room, conn_limit;
 	uint32_t conn_generation;
 	uint64_t idle_ns;

@@ -67,14 +67,26 @@ static void touch(struct socket_port *port, struct conn *c)
 	live_append(port, c);
 }
 
+static void waiting_append(struct socket_port *port, struct conn *c)
+{
+	c->is_waiting = true;
+	c->next_waiting = NULL;
+	if (port->waiting)
+		port->waiting_last->next_waiting = c;
+	else
+		port->waiting = c;
+	port->waiting_last = c;
+}
+
 static void waiting_remove(struct socket_port *port, struct conn *c)
 {
-	struct conn **at = &port->waiting;
+	struct conn **at = &port->waiting, *before = NULL;
 
-	while (*at && *at != c)
-		at = &(*at)->next_waiting;
-	if (*at)
-		*at = c->next_waiting;
+	for (; *at != c; at = &(*at)->next_waiting)
+		before = *at;
+	*at = c->next_waiting;
+	if (port->waiting_last == c)
+		port->waiting_last = before;
 	c->is_waiting = false;
 }
 
@@ -140,11 +152,8 @@ static void conn_settle(struct socket_port *port, struct conn *c)
 		conn_close(port, c);
 		return;
 	}
-	if (whole && may_hand_out(c) && !c->is_waiting) {
-		c->is_waiting = true;
-		c->next_waiting = port->waiting;
-		port->waiting = c;
-	}
+	if (whole && may_hand_out(c) && !c->is_waiting)
+		waiting_append(port, c);
 	if (!whole && !c->eof && may_hand_out(c))
 		event.events |= EPOLLIN;
 	if (c->out_at < c->out_len)
@@ -239,13 +248,13 @@ static unsigned hand_out(struct socket_port *port, struct conn *c,
 
 unsigned tcp_waiting(struct socket_port *port, struct query *queries, unsigned max)
 {
-	struct conn *c = port->waiting, *next;
 	unsigned count = 0;
 
-	port->waiting = NULL; /* hand_out() puts back who has more */
-	for (; c; c = next) {
-		next = c->next_waiting;
-		c->is_waiting = false;
+	/* ends: each gives a query or is out of the list; slots are @max at the least */
+	while (port->waiting && count < max) {
+		struct conn *c = port->waiting;
+
+		waiting_remove(port, c);
 		count += hand_out(port, c, queries + count, max - count);
 	}
 	return count;

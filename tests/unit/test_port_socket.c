@@ -327,6 +327,113 @@ static void tcp_more_than_a_batch(void)
 	port->ops->close(port);
 }
 
+static void one_turn(void)
+{
+	struct query queries[PORT_BATCH];
+	unsigned n;
+
+	port_socket_tick(port, now_ns);
+	n = port->ops->recv(port, queries, PORT_BATCH);
+	handed_out += n;
+	for (unsigned i = 0; i < n; i++)
+		echo(&queries[i]);
+}
+
+/* Read what came, send as much again: there is always a whole query to be had. */
+static void flood(int fd)
+{
+	static uint8_t all[4096], got[65536];
+
+	for (size_t i = 0; i < sizeof(all); i += 4)
+		memcpy(all + i, "\0\2qq", 4);
+	while (recv(fd, got, sizeof(got), MSG_DONTWAIT) > 0)
+		;
+	(void)send(fd, all, sizeof(all), MSG_DONTWAIT);
+}
+
+/* Those who pipeline without end leave the others their turn. */
+static void tcp_flood_starves_nobody(void)
+{
+	enum { FLOODERS = 3, PATIENCE = 12 };
+	uint16_t number = free_port();
+	int flooders[FLOODERS], tcp, udp, turns_tcp = 0, turns_udp = 0;
+	char got[8];
+
+	plan_set(0, v4_1, number, 1);
+	setup(0);
+	tcp = client_to(SOCK_STREAM, v4_1, number);
+	udp = client_to(SOCK_DGRAM, v4_1, number);
+	for (int i = 0; i < FLOODERS; i++)
+		flooders[i] = client_to(SOCK_STREAM, v4_1, number);
+	for (int turn = 0; turn < 100; turn++) {
+		for (int i = 0; i < FLOODERS; i++)
+			flood(flooders[i]);
+		if (turn == 20) {
+			tcp_send_text(tcp, "tcp");
+			CU_ASSERT_EQUAL(send(udp, "udp", 3, 0), 3);
+		}
+		one_turn();
+		if (turn >= 20 && !turns_tcp && recv(tcp, got, 5, MSG_DONTWAIT) == 5)
+			turns_tcp = turn - 19;
+		if (turn >= 20 && !turns_udp && recv(udp, got, 3, MSG_DONTWAIT) == 3)
+			turns_udp = turn - 19;
+	}
+	CU_ASSERT_TRUE(handed_out > 90 * PORT_BATCH); /* it was a flood */
+	if (turns_tcp < 1 || turns_tcp > PATIENCE || turns_udp < 1 ||
+	    turns_udp > PATIENCE)
+		printf("# turns until answered: TCP %d, UDP %d\n", turns_tcp,
+		       turns_udp);
+	CU_ASSERT_TRUE(turns_tcp >= 1 && turns_tcp <= PATIENCE);
+	CU_ASSERT_TRUE(turns_udp >= 1 && turns_udp <= PATIENCE);
+	for (int i = 0; i < FLOODERS; i++)
+		close(flooders[i]);
+	close(tcp);
+	close(udp);
+	port->ops->close(port);
+}
+
+/* Nor do datagrams to one address keep those to another waiting. */
+static void udp_flood_starves_nobody(void)
+{
+	uint16_t number = free_port();
+	int flooder, tcp, udp, turns_tcp = 0, turns_udp = 0;
+	char got[8];
+
+	plan_set(0, v4_1, number, 1);
+	plan_set(1, v4_2, number, 1);
+	setup(0);
+	tcp = client_to(SOCK_STREAM, v4_1, number);
+	for (int way = 0; way < 2; way++) { /* whichever comes first in the set */
+		flooder = client_to(SOCK_DGRAM, way ? v4_1 : v4_2, number);
+		udp = client_to(SOCK_DGRAM, way ? v4_2 : v4_1, number);
+		turns_tcp = turns_udp = 0;
+		for (int turn = 0; turn < 60; turn++) {
+			for (int i = 0; i < 2 * PORT_BATCH; i++)
+				(void)send(flooder, "qq", 2, MSG_DONTWAIT);
+			if (turn == 20) {
+				tcp_send_text(tcp, "tcp");
+				CU_ASSERT_EQUAL(send(udp, "udp", 3, 0), 3);
+			}
+			one_turn();
+			if (!turns_tcp && recv(tcp, got, 5, MSG_DONTWAIT) == 5)
+				turns_tcp = turn - 19;
+			if (!turns_udp && recv(udp, got, 3, MSG_DONTWAIT) == 3)
+				turns_udp = turn - 19;
+		}
+		if (turns_tcp < 1 || turns_tcp > 6 || turns_udp < 1 || turns_udp > 6)
+			printf("# turns until answered: TCP %d, UDP %d\n", turns_tcp,
+			       turns_udp);
+		CU_ASSERT_TRUE(turns_tcp >= 1 && turns_tcp <= 6);
+		CU_ASSERT_TRUE(turns_udp >= 1 && turns_udp <= 6);
+		close(flooder);
+		close(udp);
+		serve(); /* what is left of the flood */
+	}
+	close(tcp);
+	plan.listener_count = 1;
+	port->ops->close(port);
+}
+
 /* A client that asks and asks and reads nothing is not read either, and gets all later. */
 static void tcp_largest_responses_wait_for_the_reader(void)
 {
@@ -584,6 +691,8 @@ static const struct check_case cases[] = {
 	{ "TCP pipelined and out of order", tcp_pipelined_and_out_of_order },
 	{ "TCP byte by byte", tcp_byte_by_byte },
 	{ "TCP more than a batch", tcp_more_than_a_batch },
+	{ "TCP flood starves nobody", tcp_flood_starves_nobody },
+	{ "UDP flood starves nobody", udp_flood_starves_nobody },
 	{ "TCP largest responses wait for the reader",
 	  tcp_largest_responses_wait_for_the_reader },
 	{ "TCP half-closed client gets its response",
