@@ -131,7 +131,8 @@ struct known {
 	__u8 from[16];
 	struct lane53_service_key to; /* tenant included */
 	__u8 mac[6];
-	__u16 used;
+	__u8 ipv6; /* ::ffff:a.b.c.d may be on the wire, too */
+	__u8 used;
 };
 LANE53_ABI_ASSERT(sizeof(struct known) == 64);
 

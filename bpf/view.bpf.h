@@ -144,7 +144,7 @@ static __always_inline struct known *known_at(const struct frame *f)
 	return bpf_map_lookup_elem(&known, &idx);
 }
 
-/* Is it the same interface, tags, MAC, addresses and port?  The port it is from apart. */
+/* Is it the same interface, tags, MAC, family, addresses and port?  The port it is from apart. */
 static __always_inline bool known_is(const struct known *k, const struct frame *f,
 				     const struct xdp_md *ctx)
 {
@@ -154,7 +154,7 @@ static __always_inline bool known_is(const struct known *k, const struct frame *
 
 	return *in == *k_in && from[0] == k_from[0] && from[1] == k_from[1] &&
 	       to[0] == k_to[0] && to[1] == k_to[1] && f->to.port_be == k->to.port_be &&
-	       mac_is(ctx, k->mac);
+	       f->ipv6 == k->ipv6 && mac_is(ctx, k->mac);
 }
 
 /*
@@ -175,6 +175,7 @@ static __always_inline void known_set(struct known *k, const struct xdp_md *ctx,
 	barrier();
 	k->generation = generation;
 	k->view = view->view;
+	k->ipv6 = f->ipv6;
 	k->in = f->in;
 	addr_copy(k->from, f->from);
 	k->to = f->to;

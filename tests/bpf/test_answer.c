@@ -621,6 +621,22 @@ static void remembered_until_told(void)
 		CU_ASSERT_EQUAL(r.answer[15], 1);
 }
 
+/* ::ffff:192.0.2.7 on the wire is not the IPv4 client that our keys write so. */
+static void remembered_by_family(void)
+{
+	struct packet p;
+	struct response r;
+
+	packet_build(&p, &(struct packet_spec){ .qname = "view.example." });
+	CU_ASSERT_TRUE(answered("IPv4", &p, LANE53_ANSWERED_LOCAL, &r));
+	packet_build(&p, &(struct packet_spec){ .qname = "view.example.",
+						.ipv6 = true,
+						.from = "::ffff:192.0.2.7",
+						.to = "::ffff:192.0.2.53" });
+	ask(&p);
+	CU_ASSERT_EQUAL(run.outcome, LANE53_PASSED_NOT_OURS);
+}
+
 /* More clients than are remembered, each of two tenants by turns: none gets the other's. */
 static void many_clients_are_apart(void)
 {
@@ -971,6 +987,7 @@ static const struct check_case checks[] = {
 	{ "local comes first", local_comes_first },
 	{ "views are apart", views_are_apart },
 	{ "remembered until told", remembered_until_told },
+	{ "remembered by family", remembered_by_family },
 	{ "many clients are apart", many_clients_are_apart },
 	{ "being written is no answer", being_written_is_no_answer },
 	{ "torn reads take the lane", torn_reads_take_the_lane },
