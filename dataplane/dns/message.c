@@ -15,6 +15,12 @@
 
 #define POINTER_MAX 0x3fff /* offsets a compression pointer can hold */
 
+/*
+ * Pointers followed for one name.  No name has more labels, so more are pointers to
+ * pointers: 8,000 of them fit a message, and 4,000 records that begin with the last.
+ */
+#define POINTERS_MAX (NAME_MAX_BYTES / 2)
+
 /* Fields of RDATA: 1..127 is that many bytes. */
 #define END    0
 #define NAME   0x80
@@ -270,6 +276,7 @@ size_t message_read_name(uint8_t out[255], const uint8_t *message, size_t len,
 {
 	uint8_t name[NAME_MAX_BYTES];
 	size_t off = *pos, lowest = *pos, size = 0, end = 0;
+	unsigned pointers = 0;
 
 	for (;;) {
 		unsigned label;
@@ -278,7 +285,7 @@ size_t message_read_name(uint8_t out[255], const uint8_t *message, size_t len,
 			return 0;
 		label = message[off];
 		if (label >= NAME_POINTER) {
-			if (off + 1 >= len)
+			if (off + 1 >= len || ++pointers > POINTERS_MAX)
 				return 0;
 			if (!end)
 				end = off + 2;

@@ -113,7 +113,7 @@ enum message_status message_read_rr(struct message_reader *r, struct message_rr 
 
 /*
  * Read the possibly compressed name at *@pos of @message into @out and move *@pos
- * behind it.  Pointers go strictly backwards, so this ends.
+ * behind it.  Pointers go strictly backwards, and no more than labels can be are followed.
  * Return: wire length, or 0 (and *@pos is untouched) if there is no valid name.
  */
 size_t message_read_name(uint8_t out[255], const uint8_t *message, size_t len,

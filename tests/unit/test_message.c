@@ -242,6 +242,42 @@ static void hostile_records(void)
 	}
 }
 
+/* An opaque record of @count pointers, each to the one before; then a name at the last. */
+static enum message_status read_chain(unsigned count)
+{
+	static uint8_t message[8192];
+	struct message_reader r;
+	struct message_rr rr;
+	enum message_section section;
+	size_t len = put_question(message, (const uint8_t *)"\1x", 2);
+	unsigned to = 12;
+
+	memcpy(message + len, "\xc0\x0c\xff\x01\0\1\0\0\0\5", 10);
+	message[len + 10] = (uint8_t)(2 * count >> 8);
+	message[len + 11] = (uint8_t)(2 * count);
+	len += 12;
+	for (unsigned i = 0; i < count; i++) {
+		message[len] = (uint8_t)(0xc0 | to >> 8);
+		message[len + 1] = (uint8_t)to;
+		to = (unsigned)len;
+		len += 2;
+	}
+	message[len] = (uint8_t)(0xc0 | to >> 8);
+	message[len + 1] = (uint8_t)to;
+	memcpy(message + len + 2, "\0\1\0\1\0\0\0\5\0\4abcd", 14);
+	CU_ASSERT_EQUAL(message_read_begin(&r, message, len + 16), 0);
+	CU_ASSERT_EQUAL(message_read_rr(&r, &rr, &section), MESSAGE_RR);
+	return message_read_rr(&r, &rr, &section);
+}
+
+static void chains_of_pointers(void)
+{
+	CU_ASSERT_EQUAL(read_chain(1), MESSAGE_RR);
+	CU_ASSERT_EQUAL(read_chain(126), MESSAGE_RR);
+	CU_ASSERT_EQUAL(read_chain(127), MESSAGE_BAD);
+	CU_ASSERT_EQUAL(read_chain(4000), MESSAGE_BAD);
+}
+
 static void headers(void)
 {
 	struct message_reader r;
@@ -294,6 +330,7 @@ static const struct check_case cases[] = {
 	{ "bad RDATA is an overflow", bad_rdata_is_an_overflow },
 	{ "round trip of many", round_trip_of_many },
 	{ "hostile records", hostile_records },
+	{ "chains of pointers", chains_of_pointers },
 	{ "headers", headers },
 	{ "largest RDATA", largest_rdata },
 };
