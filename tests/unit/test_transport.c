@@ -181,6 +181,32 @@ static void forged_responses_do_not_end_it(void)
 	close(fd);
 }
 
+/* Who forges without end holds up this question, not the worker. */
+static void forgeries_end_a_run(void)
+{
+	uint64_t before = transport_socket_mismatched(transport);
+	struct plan_upstream upstream;
+	int fd = upstream_open(SOCK_DGRAM, &upstream);
+	struct sockaddr_storage from;
+	struct exchange e;
+	uint8_t m[512];
+	size_t len;
+
+	ask(&e, &upstream, false);
+	len = upstream_recv(fd, m, &from); /* still a query: no response */
+	for (int i = 0; i < 100; i++)
+		upstream_send(fd, m, len, &from);
+	m[2] |= 0x80;
+	upstream_send(fd, m, len, &from);
+	run_once();
+	CU_ASSERT_EQUAL(e.responses, 0);
+	CU_ASSERT_TRUE(transport_socket_mismatched(transport) - before < 100);
+	run_until_ended(&e);
+	CU_ASSERT_EQUAL(e.responses, 1);
+	CU_ASSERT_EQUAL(transport_socket_mismatched(transport) - before, 100);
+	close(fd);
+}
+
 static void another_port_is_not_heard(void)
 {
 	struct plan_upstream upstream, other;
@@ -396,6 +422,7 @@ static void what_cannot_be_asked(void)
 static const struct check_case cases[] = {
 	{ "UDP question and response", udp_question_and_response },
 	{ "forged responses do not end it", forged_responses_do_not_end_it },
+	{ "forgeries end a run", forgeries_end_a_run },
 	{ "another port is not heard", another_port_is_not_heard },
 	{ "error without question is a response",
 	  error_without_question_is_a_response },
