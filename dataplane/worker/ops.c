@@ -63,12 +63,13 @@ static const char *rcode_text(unsigned rcode, char room[16])
 /* "name" of @request to wire.  Return: false = there is one, and it is no name. */
 static bool name_of(json_t *request, uint8_t wire[255], const uint8_t **ret_name)
 {
-	const char *text = json_string_value(json_object_get(request, "name"));
+	const json_t *name = json_object_get(request, "name");
+	const char *text = json_string_value(name);
 
 	*ret_name = NULL;
-	if (!text)
+	if (!name)
 		return true;
-	if (name_from_text(wire, text) == 0)
+	if (!text || name_from_text(wire, text) == 0)
 		return false;
 	name_lower(wire, wire);
 	*ret_name = wire;
@@ -143,13 +144,14 @@ static json_t *op_wake(struct worker *worker, json_t *request)
 
 static json_t *op_flush(struct worker *worker, json_t *request)
 {
-	json_int_t view = json_integer_value(json_object_get(request, "view"));
+	const json_t *number = json_object_get(request, "view");
+	const json_int_t view = json_integer_value(number);
 	const uint8_t *name;
 	uint8_t wire[255];
 
 	if (!name_of(request, wire, &name))
 		return fail("name: not a domain name");
-	if (view < 0 || view > UINT32_MAX)
+	if ((number && !json_is_integer(number)) || view < 0 || view > UINT32_MAX)
 		return fail("view: not a view's number");
 	return json_pack(
 		"{s:b, s:I}", "ok", 1, "flushed",

@@ -218,9 +218,15 @@ static void control_status_cache_upstreams_flush(void)
 static void control_refuses_nonsense(void)
 {
 	static const char *const requests[] = {
-		"nonsense\n",   "[]\n",
-		"{}\n",         "{\"op\":\"dance\"}\n",
-		"{\"op\":5}\n", "{\"op\":\"flush\",\"name\":\"a..b\"}\n",
+		"nonsense\n",
+		"[]\n",
+		"{}\n",
+		"{\"op\":\"dance\"}\n",
+		"{\"op\":5}\n",
+		"{\"op\":\"flush\",\"name\":\"a..b\"}\n",
+		/* not all there is, because it was not understood */
+		"{\"op\":\"flush\",\"name\":5}\n",
+		"{\"op\":\"flush\",\"view\":\"1\"}\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
