@@ -26,6 +26,7 @@ struct plan_block;
 struct plan_upstream;
 struct plan_zone;
 struct store;
+struct stats_upstream;
 struct store_read;
 struct table;
 struct engine;
@@ -126,6 +127,7 @@ void engine_cache_each(struct engine *engine, const uint8_t *name, uint64_t now_
 /* One upstream of the plan, and how it does. */
 struct engine_upstream {
 	const struct plan_upstream *upstream; /* borrowed during the call */
+	const struct stats_upstream *counts;  /* NULL: it is not counted */
 	bool down;
 	uint64_t asked;
 	uint32_t rtt_us; /* smoothed; 0 = not known yet */

@@ -333,6 +333,7 @@ void engine_upstream_each(struct engine *engine,
 	for (const struct upstream *u = engine->upstreams; u; u = u->next) {
 		struct engine_upstream row = {
 			.upstream = &u->at,
+			.counts = u->row,
 			.down = upstream_is_down(u),
 			.asked = u->asked,
 			.rtt_us = u->rtt_us,

@@ -201,28 +201,19 @@ static json_t *op_cache(struct worker *worker, json_t *request)
 
 struct upstreams {
 	json_t *rows;
-	const struct worker_stats *stats;
 	const struct transport *by_lane; /* NULL: only sockets */
 };
 
-/* All counted since the counters' file was made; the engine knows only this plan's. */
-static void add_counts(json_t *row, const struct worker_stats *stats, const char *name)
+/* All counted since the counters' file was made; the engine's own began with it. */
+static void add_counts(json_t *row, const struct stats_upstream *u)
 {
 	json_int_t answered = 0;
 
-	for (size_t i = 0; i < STATS_UPSTREAMS; i++) {
-		const struct stats_upstream *u = &stats->upstream[i];
-
-		if (u->id == 0 || strncmp(u->name, name, sizeof(u->name)))
-			continue;
-		for (size_t j = 0; j < STATS_RCODES; j++)
-			answered += (json_int_t)u->answered[j];
-		json_object_set_new(row, "asked", json_integer((json_int_t)u->asked));
-		json_object_set_new(row, "answered", json_integer(answered));
-		json_object_set_new(row, "timeouts",
-				    json_integer((json_int_t)u->timeouts));
-		return;
-	}
+	for (size_t i = 0; i < STATS_RCODES; i++)
+		answered += (json_int_t)u->answered[i];
+	json_object_set_new(row, "asked", json_integer((json_int_t)u->asked));
+	json_object_set_new(row, "answered", json_integer(answered));
+	json_object_set_new(row, "timeouts", json_integer((json_int_t)u->timeouts));
 }
 
 static bool upstream_row(void *context, const struct engine_upstream *u)
@@ -243,16 +234,15 @@ static bool upstream_row(void *context, const struct engine_upstream *u)
 			protos[u->upstream->proto], "via", by_lane ? "lane" : "socket",
 			"down", u->down, "asked", (json_int_t)u->asked, "rtt_us",
 			(json_int_t)u->rtt_us);
-	if (row)
-		add_counts(row, upstreams->stats, text);
+	if (row && u->counts)
+		add_counts(row, u->counts);
 	json_array_append_new(upstreams->rows, row);
 	return true;
 }
 
 static json_t *op_upstreams(struct worker *worker, json_t *request)
 {
-	struct upstreams upstreams = { json_array(), worker_stats_of(worker),
-				       worker_by_lane(worker) };
+	struct upstreams upstreams = { json_array(), worker_by_lane(worker) };
 
 	(void)request;
 	engine_upstream_each(worker_engine(worker), upstream_row, &upstreams);

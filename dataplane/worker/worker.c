@@ -67,11 +67,6 @@ struct transport *worker_by_lane(struct worker *w)
 	return w->by_lane;
 }
 
-struct worker_stats *worker_stats_of(struct worker *w)
-{
-	return w->stats;
-}
-
 int worker_store_error(const struct worker *w)
 {
 	return w->store_error;

@@ -64,7 +64,6 @@ struct engine *worker_engine(struct worker *worker);
 struct port *worker_port(struct worker *worker);
 /* The transport_lane, NULL if upstreams are asked only by sockets. */
 struct transport *worker_by_lane(struct worker *worker);
-struct worker_stats *worker_stats_of(struct worker *worker);
 uint64_t worker_uptime_s(const struct worker *worker);
 /* Why the newest commit could not be read: 0 or a negative errno. */
 int worker_store_error(const struct worker *worker);

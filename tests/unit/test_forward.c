@@ -489,6 +489,33 @@ static bool first_upstream(void *context, const struct engine_upstream *upstream
 	return true;
 }
 
+static bool by_proto(void *context, const struct engine_upstream *upstream)
+{
+	((struct engine_upstream *)context)[upstream->upstream->proto] = *upstream;
+	return true;
+}
+
+/* One address asked over UDP and over TCP: two upstreams, each with its own counts. */
+static void counted_by_protocol(void)
+{
+	struct engine_upstream of[2] = { { 0 } };
+	struct plan_forward *forward = plan(POLICY_SEQUENTIAL, 2);
+
+	forward->upstreams[1] = forward->upstreams[0];
+	forward->upstreams[1].proto = PLAN_TCP;
+	kit_open(&kit, NULL, &kp.plan, false);
+	kit_ask(&kit, "www.example.org A", NULL);
+	kit_fail(&kit, kit_sent(&kit, -1), -ECONNREFUSED);
+	CU_ASSERT_TRUE(kit_sent(&kit, -1)->tcp);
+	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
+	engine_upstream_each(kit.engine, by_proto, of);
+	CU_ASSERT_EQUAL(of[PLAN_UDP].counts->failures, 1);
+	CU_ASSERT_EQUAL(of[PLAN_UDP].counts->answered[0], 0);
+	CU_ASSERT_EQUAL(of[PLAN_TCP].counts->failures, 0);
+	CU_ASSERT_EQUAL(of[PLAN_TCP].counts->answered[0], 1);
+	kit_close(&kit);
+}
+
 static bool is_probe(const struct kit_sent *sent)
 {
 	return sent->len == 17 && !memcmp(sent->query + 12, "\0\0\2\0\1", 5);
@@ -1187,6 +1214,7 @@ static const struct check_case cases[] = {
 	{ "forged and broken responses", forged_and_broken_responses },
 	{ "silence and retries", silence_and_retries },
 	{ "too many upstreams", too_many_upstreams },
+	{ "counted by protocol", counted_by_protocol },
 	{ "health", health },
 	{ "all down, and one is tried anyway", all_down_and_one_is_tried_anyway },
 	{ "policies", policies },
