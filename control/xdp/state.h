@@ -31,6 +31,7 @@ struct link {
 struct xdp {
 	char instance[40];
 	char dir[PINS_BYTES];
+	int lock; /* on dir: its tables have one writer; -1 = not ours */
 	struct ifaces *ifaces;
 	void (*on_interface)(void *context, enum xdp_change change,
 			     const struct xdp_interface *interface);

@@ -10,9 +10,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include "join.h"
 #include "lane53.skel.h"
@@ -77,6 +79,28 @@ static int open_links(struct xdp *xdp, struct problem *problem)
 	return r;
 }
 
+/*
+ * Pins are the machine's: a lane53d of the same name in another network namespace, or
+ * with another run directory, would take them from under a running one.  Return: the
+ * lock's descriptor, -ENOENT, or -EBUSY with @problem set.
+ */
+static int lock_dir(const char *dir, struct problem *problem)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (fd < 0) {
+		problem_set(problem, dir, 0, "%s", strerror(errno));
+		return -errno;
+	}
+	close(fd);
+	problem_set(problem, dir, 0,
+		    "another lane53d, perhaps of another network namespace, has this "
+		    "instance's XDP: give one of the two another -name");
+	return -EBUSY;
+}
+
 int xdp_open(struct xdp **ret_xdp, const struct xdp_config *config,
 	     struct problem *problem)
 {
@@ -96,6 +120,7 @@ int xdp_open(struct xdp **ret_xdp, const struct xdp_config *config,
 	xdp->on_interface = config->on_interface;
 	xdp->context = config->context;
 	xdp->lane_link = -1;
+	xdp->lock = -1;
 
 	loader_quiet_libbpf();
 	is_first = access(xdp->dir, F_OK) < 0;
@@ -103,6 +128,8 @@ int xdp_open(struct xdp **ret_xdp, const struct xdp_config *config,
 	if (r == 0)
 		r = pins_make_dir(xdp->dir, problem);
 	if (r == 0)
+		r = xdp->lock = lock_dir(xdp->dir, problem);
+	if (r >= 0)
 		r = lane_open(&xdp->lane, xdp->instance, problem);
 	if (r == 0)
 		r = loader_open(xdp->dir, &sizes, &xdp->skel, &xdp->adopted, problem);
@@ -138,6 +165,10 @@ void xdp_close(struct xdp *xdp)
 	tables_unmap(&xdp->cache);
 	tables_unmap_settings(xdp->settings);
 	lane53_bpf__destroy(xdp->skel);
+	if (xdp->lock >= 0) {
+		(void)flock(xdp->lock, LOCK_UN); /* also where a fork has it */
+		close(xdp->lock);
+	}
 	free(xdp);
 }
 
@@ -445,10 +476,19 @@ static void remove_version(void *context, unsigned version)
 int xdp_remove(const char *instance, struct problem *problem)
 {
 	struct cleanup cleanup = { .dir = instance };
-	int r = check_instance(instance, problem);
+	int r = check_instance(instance, problem), lock;
+	char dir[PINS_BYTES];
 
 	if (r < 0)
 		return r;
+	pins_dir(instance, LANE53_ABI_VERSION, dir);
+	lock = lock_dir(dir, problem);
+	if (lock == -EBUSY)
+		return lock;
+	if (lock >= 0)
+		close(lock); /* nobody has it; what goes now needs none */
+	if (problem)
+		problem->text[0] = 0;
 	pins_each_version(instance, remove_version, &cleanup);
 	pins_remove_parents(instance);
 	if (cleanup.r < 0)

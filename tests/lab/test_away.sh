@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# A stopped daemon leaves XDP and workers answering; a started one adopts them; detach
-# leaves no trace.
+# A second daemon of the same name takes nothing away; a stopped one leaves XDP and workers
+# answering; a started one adopts them; detach leaves no trace.
 set -eu
 . "$(dirname "$0")/node.sh"
 . "$(dirname "$0")/corefile.sh"
@@ -10,6 +10,21 @@ lab_up
 lab_upstream
 lab_corefile
 lab_lane53
+
+# The same -name in another network namespace, even with -teardown: the pins are the
+# machine's, so it is told, and serves its own clients by sockets.
+printf '.:53 {\n    xdp eth0\n    whoami\n}\n' >"$LAB_DIR/other"
+lab_start plain other.log "$LAB_BUILD/control/lane53d" -conf "$LAB_DIR/other" -teardown \
+	-name "$LAB_ID" -run "$LAB_DIR/other-run" -state "$LAB_DIR/other-state"
+other=$LAB_PID
+lab_wait 20 grep -q '^lane53d: ready' "$LAB_DIR/other.log"
+grep -q 'another lane53d.*another -name' "$LAB_DIR/other.log"
+kill -TERM "$other"
+wait "$other"
+before=$(lab_outcome ANSWERED_LOCAL)
+lab_ask client www.lab.example A | grep -q '^0 1'
+[ "$(lab_outcome ANSWERED_LOCAL)" = $((before + 1)) ]
+echo "a second lane53d of the same name took nothing away"
 
 lab_ask client host-9.up.example A --times 3 >/dev/null
 pids="$(lab_worker_pid dpdk) $(lab_worker_pid socket)"
