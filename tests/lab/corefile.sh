@@ -59,3 +59,12 @@ lab_corefile() {
 		}
 	END
 }
+
+# lab_begin: the lab, its upstream, and lane53d with this configuration, ready.
+lab_begin() {
+	lab_require_root
+	lab_up
+	lab_upstream
+	lab_corefile
+	lab_lane53
+}

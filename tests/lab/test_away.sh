@@ -5,11 +5,7 @@
 set -eu
 . "$(dirname "$0")/node.sh"
 . "$(dirname "$0")/corefile.sh"
-lab_require_root
-lab_up
-lab_upstream
-lab_corefile
-lab_lane53
+lab_begin
 
 # The same -name in another network namespace, even with -teardown: the pins are the
 # machine's, so it is told, and serves its own clients by sockets.

@@ -6,11 +6,7 @@
 set -eu
 . "$(dirname "$0")/node.sh"
 . "$(dirname "$0")/corefile.sh"
-lab_require_root
-lab_up
-lab_upstream
-lab_corefile
-lab_lane53
+lab_begin
 
 seed=${LAB_SEED:-$$}
 echo "seed $seed (LAB_SEED repeats it)"

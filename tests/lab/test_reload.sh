@@ -5,11 +5,7 @@
 set -eu
 . "$(dirname "$0")/node.sh"
 . "$(dirname "$0")/corefile.sh"
-lab_require_root
-lab_up
-lab_upstream
-lab_corefile
-lab_lane53
+lab_begin
 
 printf 'www.lab.example A\ntwo.lab.example A\nhost-1.up.example A\n' >"$LAB_DIR/load"
 lab_ask client host-1.up.example A --times 3 >/dev/null

@@ -5,11 +5,7 @@
 set -eu
 . "$(dirname "$0")/node.sh"
 . "$(dirname "$0")/corefile.sh"
-lab_require_root
-lab_up
-lab_upstream
-lab_corefile
-lab_lane53
+lab_begin
 
 # Held by XDP: asked over UDP as fast as dnsperf does, 2 s each.
 printf 'www.lab.example A\ntwo.lab.example A\nprinter.home.example AAAA\n' >"$LAB_DIR/held"
