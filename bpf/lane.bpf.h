@@ -12,6 +12,7 @@
 #define LANE53_LANE_BPF_H
 
 #include "frame.bpf.h"
+#include "lookup.bpf.h"
 #include "maps.bpf.h"
 #include "upstream.bpf.h"
 #include "view.bpf.h"
@@ -30,13 +31,50 @@ static __always_inline void store_u32_be(__u8 *p, __u32 value)
 	*(__u32 *)p = bpf_htonl(value);
 }
 
+/* What goes down a lane, and which. */
+struct lane_way {
+	enum lane53_outcome why; /* TO_LANE: a query; UPSTREAM_ANSWERED */
+	__u32 idx;               /* in `lane` */
+};
+
+/*
+ * The lane of the name that the message of @f asks for; @len = 0: not read, so no name's.
+ * verifier: out of line, so that the way of an answer stays as it is.
+ */
+static __noinline __u32 lane_of_query(const struct xdp_md *ctx, const struct frame *f,
+				      __u32 len, __u32 count)
+{
+	struct cursor message = frame_message(ctx, f);
+	struct name_lanes name;
+
+	if (!len || len > NAME_MAX_BYTES || !qname_lanes(&message, len, &name))
+		return 0;
+	return lane_of_name(name, count);
+}
+
+/* With one lane nothing is hashed. */
+static __always_inline __u32 lane_choose(const struct xdp_md *ctx,
+					 const struct lane53_settings *set,
+					 const struct frame *f,
+					 const struct question *q,
+					 enum lane53_outcome why)
+{
+	const __u32 count = *(const volatile __u32 *)&set->lanes;
+
+	if (count < 2)
+		return 0;
+	if (why == LANE53_UPSTREAM_ANSWERED)
+		return lane53_asked_lane(bpf_ntohs(f->to.port_be) - set->upstream_port,
+					 count);
+	return lane_of_query(ctx, f, q->qname_len, count);
+}
+
 /* Does the worker serve?  Its heartbeat is 0 when it is known to be dead. */
-static __always_inline bool lane_is_open(const struct lane53_settings *set)
+static __always_inline bool lane_is_open(const struct lane53_settings *set, __u32 idx)
 {
 	const __u64 beat_ns = *(const volatile __u64 *)&set->heartbeat_ns;
-	__u32 zero = 0;
 
-	if (!beat_ns || !bpf_map_lookup_elem(&lane, &zero))
+	if (!beat_ns || !bpf_map_lookup_elem(&lane, &idx))
 		return false;
 	/* signed: a beat may be written between our tick and now */
 	return (__s64)(bpf_ktime_get_coarse_ns() - beat_ns) <
@@ -69,19 +107,19 @@ static __always_inline void lane_header_write(struct lane_header *h,
 }
 
 /*
- * Make a frame one for the lane: a query's (@why TO_LANE) or an upstream's response's
- * (UPSTREAM_ANSWERED).  On return of @why it is ready for lane_redirect(); on the others
- * it is as it was.
+ * Make a frame one for its lane.  On return of way->why it is ready for lane_redirect();
+ * on the others it is as it was.
  */
 static __always_inline enum lane53_outcome
 lane_push(struct xdp_md *ctx, const struct lane53_settings *set, const struct frame *f,
-	  const struct view *view, enum lane53_outcome why)
+	  const struct view *view, const struct lane_way *way)
 {
-	const __u8 flags = why == LANE53_UPSTREAM_ANSWERED ? LANE53_TAG_UPSTREAM : 0;
+	const __u8 flags =
+		way->why == LANE53_UPSTREAM_ANSWERED ? LANE53_TAG_UPSTREAM : 0;
 	struct cursor c;
 	const void *h;
 
-	if (!lane_is_open(set))
+	if (!lane_is_open(set, way->idx))
 		return LANE53_PASSED_NO_WORKER;
 	if (frame_len(ctx) > LANE_FRAME_MAX - LANE53_LANE_PUSH ||
 	    bpf_xdp_adjust_head(ctx, -LANE53_LANE_PUSH))
@@ -91,12 +129,12 @@ lane_push(struct xdp_md *ctx, const struct lane53_settings *set, const struct fr
 	if (!h) /* verifier: cannot be, they were just pushed */
 		return LANE53_PASSED_NO_ROOM;
 	lane_header_write((struct lane_header *)h, set, f, view, flags);
-	return why;
+	return way->why;
 }
 
-static __always_inline int lane_redirect(void)
+static __always_inline int lane_redirect(__u32 idx)
 {
-	return (int)bpf_redirect_map(&lane, 0, 0);
+	return (int)bpf_redirect_map(&lane, idx, 0);
 }
 
 /*

@@ -21,6 +21,7 @@ struct visit {
 	struct frame frame;
 	struct view view;
 	struct question question;
+	struct lane_way way; /* if it goes down a lane */
 };
 
 /* No outcome yet: the next step decides. */
@@ -145,13 +146,16 @@ static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visi
 		if (why == GO_ON)
 			why = answer(ctx, &message, v, set);
 	}
-	if (why == LANE53_TO_LANE || why == LANE53_UPSTREAM_ANSWERED)
-		why = lane_push(ctx, set, &v->frame, &v->view, why);
+	if (why == LANE53_TO_LANE || why == LANE53_UPSTREAM_ANSWERED) {
+		v->way.why = why;
+		v->way.idx = lane_choose(ctx, set, &v->frame, &v->question, why);
+		why = lane_push(ctx, set, &v->frame, &v->view, &v->way);
+	}
 	return why;
 }
 
 /* The only place that turns an outcome of the entry into an XDP action. */
-static __always_inline int entry_action(enum lane53_outcome why)
+static __always_inline int entry_action(enum lane53_outcome why, __u32 idx)
 {
 	switch (why) {
 	case LANE53_ANSWERED_LOCAL:
@@ -160,7 +164,7 @@ static __always_inline int entry_action(enum lane53_outcome why)
 		return XDP_TX;
 	case LANE53_TO_LANE:
 	case LANE53_UPSTREAM_ANSWERED:
-		return lane_redirect();
+		return lane_redirect(idx);
 	default:
 		return XDP_PASS;
 	}
@@ -190,7 +194,7 @@ int lane53_entry(struct xdp_md *ctx)
 	const enum lane53_outcome why = visit(ctx, &v);
 
 	count_outcome(why);
-	return entry_action(why);
+	return entry_action(why, v.way.idx);
 }
 
 SEC("xdp")

@@ -2,8 +2,8 @@
 /*
  * maps.bpf.h - the maps both programs share, and the knobs frozen at load.
  *
- * Layouts and meanings are in lane53/abi.h.  The loader sets the sizes of the tables and
- * of `lane` before load; the numbers here are those of an empty instance.
+ * Layouts and meanings are in lane53/abi.h.  The loader sets the sizes of the tables
+ * before load; the numbers here are those of an empty instance.
  */
 #ifndef LANE53_MAPS_BPF_H
 #define LANE53_MAPS_BPF_H
@@ -69,9 +69,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, 1);
+	__uint(max_entries, LANE53_LANES_MAX);
 	__type(key, __u32);
-	__type(value, __u32); /* ifindex of lane53a */
+	__type(value, __u32); /* ifindex of lane53a, and of those of further lanes */
 } lane SEC(".maps");
 
 struct {

@@ -238,8 +238,19 @@ struct lane53_settings {
 	__u32 address_generation;
 	/* written by the DPDK worker (and cleared by lane53d at its death), read by XDP */
 	__u64 heartbeat_ns __attribute__((aligned(64))); /* CLOCK_MONOTONIC_COARSE */
-	__u64 pad2[7];
+	__u32 lanes; /* that the DPDK worker serves, from the first on; 0 = 1 */
+	__u32 pad2;
+	__u64 pad3[6];
 };
+
+/* ---- lanes ---- */
+
+/*
+ * A lane per thread of the DPDK worker: `lane` has their ends in order, and a name's
+ * questions all go down the same one (lane_of_name() in hash.h).  One per CPU is the most
+ * that helps, and 16 threads answer more misses than any upstream.
+ */
+#define LANE53_LANES_MAX 16
 
 /* ---- asked: what the DPDK worker asked upstreams by the lane ---- */
 
@@ -267,6 +278,12 @@ struct lane53_asked {
 	__u32 open;
 	__u32 pad;
 };
+
+/* Ports are dealt out to lanes in order: entry @idx is of this lane of @lanes. */
+static inline __u32 lane53_asked_lane(__u32 idx, __u32 lanes)
+{
+	return idx * lanes / LANE53_ASKED_COUNT;
+}
 
 /* ---- series: what XDP answered, by metric label ---- */
 

@@ -130,6 +130,12 @@ HASH_INLINE struct key_hash key_hash(const __u32 *secret, struct name_lanes lane
 	return ret;
 }
 
+/* Which of @count lanes has the questions for a name, whatever their type and view. */
+HASH_INLINE __u32 lane_of_name(struct name_lanes name, __u32 count)
+{
+	return (__u32)((fmix64(name.lane[0]) >> 32) * count >> 32);
+}
+
 #ifndef __bpf__
 /* Lanes of the wire name of @len <= NAME_MAX_BYTES bytes; none after it is read. */
 static inline struct name_lanes name_lanes(const __u32 *secret, const __u8 *name,

@@ -8,8 +8,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../check.h"
+#include "dns/name.h"
 #include "lane53.skel.h"
 #include "lane53/abi.h"
+#include "lane53/hash.h"
 #include "lane53/wire.h"
 #include "rig.h"
 
@@ -141,6 +143,102 @@ static void closed_without_an_interface(void)
 	CU_ASSERT_EQUAL(bpf_map_update_elem(fd, &zero, &ifindex, 0), 0);
 	rig_entry(&rig, p.bytes, p.len, &run);
 	expect("a lane again", ACTION_REDIRECT, LANE53_TO_LANE);
+}
+
+/* Only lane @only is there; all of them if @only is LANE53_LANES_MAX. */
+static void lanes_open(uint32_t count, uint32_t only)
+{
+	const uint32_t ifindex = (uint32_t)rig.peer_ifindex;
+	const int fd = bpf_map__fd(rig.skel->maps.lane);
+
+	rig.settings->lanes = count;
+	for (uint32_t i = 0; i < LANE53_LANES_MAX; i++)
+		if (only == LANE53_LANES_MAX ? i < count || i == 0 : i == only)
+			(void)bpf_map_update_elem(fd, &i, &ifindex, 0);
+		else
+			(void)bpf_map_delete_elem(fd, &i);
+}
+
+/* The lane that @spec's query goes down, of @count; -1: not exactly one. */
+static int lane_taken(const struct packet_spec *spec, uint32_t count)
+{
+	struct packet p;
+	int taken = -1;
+
+	packet_build(&p, spec);
+	rig_heartbeat(&rig);
+	for (uint32_t i = 0; i < count; i++) {
+		lanes_open(count, i);
+		rig_entry(&rig, p.bytes, p.len, &run);
+		if (run.outcome == LANE53_PASSED_NO_WORKER)
+			continue;
+		expect(spec->qname, ACTION_REDIRECT, LANE53_TO_LANE);
+		taken = taken < 0 ? (int)i : (int)count;
+	}
+	return taken;
+}
+
+static int lane_of_text(const char *qname, uint32_t count)
+{
+	const uint32_t *secret = rig.settings->secret;
+	uint8_t name[255];
+	const uint32_t len = (uint32_t)name_from_text(name, qname);
+
+	return (int)lane_of_name(name_lanes(secret, name, len), count);
+}
+
+/* As user space computes it, whatever else the query is. */
+static void a_lane_for_each_name(void)
+{
+	static const uint8_t nsid[4] = { 0, 3 };
+	static const struct packet_spec kinds[] = {
+		{ 0 },
+		{ .qtype = 28, .ipv6 = true },
+		{ .edns = true, .dnssec_ok = true },
+		{ .edns = true, .options = nsid, .options_len = 4 },
+		{ .qclass = 3 },
+		{ .padding = 5 },
+		{ .edns = true, .version = 1 },
+	};
+	static const uint32_t counts[] = { 1, 2, 3, LANE53_LANES_MAX };
+
+	for (size_t c = 0; c < ARRAY_LEN(counts); c++) {
+		const uint32_t count = counts[c];
+		unsigned used[LANE53_LANES_MAX] = { 0 };
+
+		for (unsigned n = 0; n < 24 * count; n++) {
+			struct packet_spec spec = kinds[n % ARRAY_LEN(kinds)];
+			char upper[32], qname[32];
+			int lane;
+
+			snprintf(qname, sizeof(qname), "n%u.lanes.test.", n);
+			snprintf(upper, sizeof(upper), "N%u.laNES.test.", n);
+			spec.qname = n % 2 ? upper : qname;
+			lane = lane_taken(&spec, count);
+			CU_ASSERT_EQUAL(lane, lane_of_text(qname, count));
+			used[lane % LANE53_LANES_MAX]++;
+		}
+		for (uint32_t i = 0; i < count; i++)
+			CU_ASSERT_TRUE(used[i] > 0);
+	}
+	lanes_open(0, LANE53_LANES_MAX);
+}
+
+/* What has no name goes down the first. */
+static void the_first_lane_for_the_rest(void)
+{
+	struct packet p;
+
+	packet_build(&p, &(struct packet_spec){ .qname = "n1.lanes.test." });
+	p.bytes[p.dns_off + 2] |= 0x20; /* opcode NOTIFY */
+	rig_heartbeat(&rig);
+	for (uint32_t i = 0; i < 3; i++) {
+		lanes_open(3, i);
+		rig_entry(&rig, p.bytes, p.len, &run);
+		expect("NOTIFY", i == 0 ? ACTION_REDIRECT : ACTION_PASS,
+		       i == 0 ? LANE53_TO_LANE : LANE53_PASSED_NO_WORKER);
+	}
+	lanes_open(0, LANE53_LANES_MAX);
 }
 
 /* A frame that the lane's MTU would lose silently is left to the stack. */
@@ -291,6 +389,8 @@ static const struct check_case checks[] = {
 	{ "pushed bytes", pushed_bytes },
 	{ "closed without a heartbeat", closed_without_a_heartbeat },
 	{ "closed without an interface", closed_without_an_interface },
+	{ "a lane for each name", a_lane_for_each_name },
+	{ "the first lane for the rest", the_first_lane_for_the_rest },
 	{ "too long for the lane", too_long_for_the_lane },
 	{ "way back", way_back },
 	{ "all EtherTypes", all_ethertypes },

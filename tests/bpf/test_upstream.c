@@ -198,6 +198,53 @@ static void all_ports(void)
 	CU_ASSERT_EQUAL(taken, 1);
 }
 
+static void lane_set(uint32_t idx, bool is_there)
+{
+	const uint32_t ifindex = (uint32_t)rig.peer_ifindex;
+	const int fd = bpf_map__fd(rig.skel->maps.lane);
+
+	if (is_there)
+		(void)bpf_map_update_elem(fd, &idx, &ifindex, 0);
+	else
+		(void)bpf_map_delete_elem(fd, &idx);
+}
+
+/* A response goes back to the thread whose port it came to. */
+static void down_the_lane_of_its_port(void)
+{
+	static const struct {
+		uint32_t lanes, idx, lane;
+	} cases[] = {
+		{ 0, 4095, 0 }, { 1, 4095, 0 }, { 2, 0, 0 },    { 2, 2047, 0 },
+		{ 2, 2048, 1 }, { 3, 1365, 0 }, { 3, 1366, 1 }, { 3, 2730, 1 },
+		{ 3, 2731, 2 }, { 3, 4095, 2 }, { 16, 255, 0 }, { 16, 4095, 15 },
+	};
+	struct lane53_asked asked = asked_of("198.51.100.9");
+	struct packet p;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const uint32_t idx = cases[i].idx;
+
+		answer_build(&p,
+			     (struct packet_spec){
+				     .to_port = (uint16_t)(LANE53_ASKED_PORT + idx) });
+		asked_set(idx, &asked);
+		rig.settings->lanes = cases[i].lanes;
+		for (uint32_t lane = 0; lane < LANE53_LANES_MAX; lane++) {
+			for (uint32_t other = 0; other < LANE53_LANES_MAX; other++)
+				lane_set(other, other == lane);
+			rig_heartbeat(&rig);
+			rig_entry(&rig, p.bytes, p.len, &run);
+			CU_ASSERT_EQUAL(run.outcome == LANE53_UPSTREAM_ANSWERED,
+					lane == cases[i].lane);
+		}
+		asked_set(idx, &(struct lane53_asked){ 0 });
+	}
+	rig.settings->lanes = 0;
+	lane_set(LANE53_LANES_MAX - 1, false);
+	lane_set(0, true);
+}
+
 /* ---- out ---- */
 
 struct question {
@@ -320,6 +367,7 @@ static const struct check_case checks[] = {
 	{ "tagged for the worker", tagged_for_the_worker },
 	{ "not without a worker", not_without_a_worker },
 	{ "all ports", all_ports },
+	{ "down the lane of its port", down_the_lane_of_its_port },
 	{ "a question finds its way", a_question_finds_its_way },
 	{ "without a way it comes back", without_a_way_it_comes_back },
 	{ "not by what does not forward", not_by_what_does_not_forward },
