@@ -137,7 +137,7 @@ static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visi
 	enum lane53_outcome why;
 	struct cursor message;
 
-	if (!set || !set->enabled)
+	if (!set || set->enabled != LANE53_XDP_ON)
 		return LANE53_PASSED_DISABLED;
 	why = arrive(ctx, v, set);
 	if (why == GO_ON) {

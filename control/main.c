@@ -214,8 +214,8 @@ static void finish(struct process *process)
 	struct daemon *d = &process->d;
 
 	if (process->teardown && d->xdp) {
-		xdp_settings(d->xdp)->enabled =
-			0; /* the stack takes over, then we go */
+		/* the stack takes over, then we go */
+		xdp_settings(d->xdp)->enabled = LANE53_XDP_LEAVING;
 		xdp_heartbeat_clear(d->xdp);
 	}
 	if (process->teardown || d->options->no_xdp || d->looping)

@@ -9,6 +9,11 @@
 
 #define WORDS_MAX 4096
 
+/* A reload of a million records takes seconds; a daemon silent for longer is stuck. */
+#define TIMEOUT_S 60
+/* Where we can do without one. */
+#define TIMEOUT_ALONE_S 3
+
 /* ---- requests ---- */
 
 static void put(json_t *request, const char *key, const char *text)
@@ -107,32 +112,42 @@ static const char *ask_cache(const struct ctl_args *args, json_t *request)
 	return NULL;
 }
 
+static const char *ask_xdp(const struct ctl_args *args, json_t *request)
+{
+	if (strcmp(args->words[0], "on") && strcmp(args->words[0], "off"))
+		return "expected xdp on or xdp off";
+	put(request, "switch", args->words[0]);
+	return NULL;
+}
+
 /* clang-format off */
 const struct ctl_command ctl_commands[] = {
 	{ "status", "", "what runs, and what is not as it should be",
-	  0, 0, "", ask_nothing, show_status },
+	  0, 0, "", ask_nothing, show_status, NULL },
 	{ "query", "NAME [TYPE] [--path auto|xdp|lane|socket|tcp|all] [--iface I] [--view V]",
 	  "ask a question, by a way of your choice",
-	  1, 2, "path iface view", ask_query, show_query },
+	  1, 2, "path iface view", ask_query, show_query, NULL },
 	{ "trace", "NAME [TYPE] [--view V]", "what a name would meet",
-	  1, 2, "view", ask_trace, show_trace },
+	  1, 2, "view", ask_trace, show_trace, NULL },
 	{ "zones", "", "views, their zones and where their records come from",
-	  0, 0, "", ask_nothing, show_zones },
+	  0, 0, "", ask_nothing, show_zones, NULL },
 	{ "record", "set|delete VIEW RR...", "change records by hand; they persist",
-	  3, WORDS_MAX, "", ask_record, show_record },
+	  3, WORDS_MAX, "", ask_record, show_record, NULL },
 	{ "cache", "list|flush [NAME] [--view V] [--limit N]",
 	  "what is cached at and below NAME; forget it, XDP included",
-	  1, 2, "view limit", ask_cache, show_cache },
+	  1, 2, "view limit", ask_cache, show_cache, NULL },
 	{ "interfaces", "", "where XDP is attached",
-	  0, 0, "", ask_nothing, show_interfaces },
+	  0, 0, "", ask_nothing, show_interfaces, NULL },
 	{ "upstreams", "", "whom we ask, and how they do",
-	  0, 0, "", ask_nothing, show_upstreams },
+	  0, 0, "", ask_nothing, show_upstreams, NULL },
 	{ "reload", "", "read the Corefile and all records again, now",
-	  0, 0, "", ask_nothing, show_reload },
+	  0, 0, "", ask_nothing, show_reload, NULL },
 	{ "stats", "", "counters: XDP's outcomes, workers, tables",
-	  0, 0, "", ask_nothing, show_stats },
+	  0, 0, "", ask_nothing, show_stats, NULL },
 	{ "detach", "", "take everything out of the kernel, and stop",
-	  0, 0, "", ask_nothing, show_detach },
+	  0, 0, "", ask_nothing, show_detach, NULL },
+	{ "xdp", "on|off", "kill switch: off leaves every query to the sockets, at once",
+	  1, 1, "", ask_xdp, show_xdp, ctl_kill_switch },
 };
 /* clang-format on */
 const unsigned ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);
@@ -238,21 +253,53 @@ static const char *stray_option(const struct ctl_command *c,
 	return NULL;
 }
 
+/* The daemon's name: given, or as its socket's directory is called. */
+static const char *instance_of(const struct ctl_args *args)
+{
+	static char path[512];
+	char *end;
+
+	if (args->instance || !args->socket)
+		return args->instance ? args->instance : "default";
+	snprintf(path, sizeof(path), "%s", args->socket);
+	end = strrchr(path, '/');
+	if (!end)
+		return "default";
+	*end = 0;
+	end = strrchr(path, '/');
+	return end ? end + 1 : path;
+}
+
+static json_t *ask_daemon(const struct ctl_command *c, const struct ctl_args *args,
+			  const json_t *request, char *why, size_t room)
+{
+	const char *path = args->socket ? args->socket : default_socket(args);
+	json_t *reply = ctl_exchange(path, request,
+				     c->alone ? TIMEOUT_ALONE_S : TIMEOUT_S, why, room);
+	size_t len;
+
+	if (reply || !c->alone)
+		return reply;
+	len = strlen(why);
+	snprintf(why + len, room - len, "; and without it: ");
+	len = strlen(why);
+	return c->alone(instance_of(args), request, why + len, room - len);
+}
+
 static enum ctl_exit talk(const struct ctl_command *c, const struct ctl_args *args,
 			  FILE *out, FILE *err)
 {
 	json_t *request = json_pack("{ss}", "op", c->name), *reply;
 	const char *wrong = c->ask(args, request);
 	enum ctl_exit result = CTL_YES;
-	char why[512];
+	char why[1024];
 
 	if (wrong) {
 		fprintf(err, "lane53ctl: %s: %s\n", c->name, wrong);
 		json_decref(request);
 		return CTL_USAGE;
 	}
-	reply = ctl_exchange(args->socket ? args->socket : default_socket(args),
-			     request, why, sizeof(why));
+	reply = ask_daemon(c, args, request, why, sizeof(why));
 	json_decref(request);
 	if (!reply) {
 		fprintf(err, "lane53ctl: %s\n", why);

@@ -38,6 +38,12 @@ struct ctl_command {
 	const char *(*ask)(const struct ctl_args *args, json_t *request);
 	/* @reply, which is ok, for a person. */
 	enum ctl_exit (*show)(const json_t *reply, FILE *out);
+	/*
+	 * What can be done where no daemon of @instance answers; NULL = nothing.
+	 * Return: the reply, the caller's; NULL with @why set.
+	 */
+	json_t *(*alone)(const char *instance, const json_t *request, char *why,
+			 size_t room);
 };
 
 extern const struct ctl_command ctl_commands[];
@@ -47,10 +53,15 @@ extern const unsigned ctl_command_count;
 enum ctl_exit ctl_run(int argc, char **argv, FILE *out, FILE *err);
 
 /*
- * Send @request as a line to the daemon at @path and wait for its line.
- * Return: the reply, the caller's; NULL with *@ret_why set (static text or @room).
+ * Send @request as a line to the daemon at @path and wait for its line, for
+ * @timeout_s at the most.  Return: the reply, the caller's; NULL with @why set.
  */
-json_t *ctl_exchange(const char *path, const json_t *request, char *why, size_t room);
+json_t *ctl_exchange(const char *path, const json_t *request, unsigned timeout_s,
+		     char *why, size_t room);
+
+/* kill_switch.c: `xdp on|off` by the pinned settings alone. */
+json_t *ctl_kill_switch(const char *instance, const json_t *request, char *why,
+			size_t room);
 
 /* ---- show.c ---- */
 
@@ -77,5 +88,6 @@ enum ctl_exit show_upstreams(const json_t *reply, FILE *out);
 enum ctl_exit show_reload(const json_t *reply, FILE *out);
 enum ctl_exit show_stats(const json_t *reply, FILE *out);
 enum ctl_exit show_detach(const json_t *reply, FILE *out);
+enum ctl_exit show_xdp(const json_t *reply, FILE *out);
 
 #endif

@@ -11,13 +11,10 @@
 #include <unistd.h>
 #include "ctl/ctl.h"
 
-/* A reload of a million records takes seconds; a daemon silent for longer is stuck. */
-#define TIMEOUT_S 60
-
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned timeout_s)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	struct timeval timeout = { .tv_sec = timeout_s };
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -95,11 +92,12 @@ static int recv_line(int fd, char **ret_line)
 	}
 }
 
-json_t *ctl_exchange(const char *path, const json_t *request, char *why, size_t room)
+json_t *ctl_exchange(const char *path, const json_t *request, unsigned timeout_s,
+		     char *why, size_t room)
 {
 	json_t *reply = NULL;
 	char *line = NULL;
-	int r, fd = connect_to(path);
+	int r, fd = connect_to(path, timeout_s);
 
 	if (fd < 0) {
 		snprintf(why, room, "cannot reach lane53d at %s: %s%s", path,

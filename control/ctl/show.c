@@ -361,3 +361,15 @@ enum ctl_exit show_detach(const json_t *reply, FILE *out)
 	fputs("detached\n", out);
 	return CTL_YES;
 }
+
+enum ctl_exit show_xdp(const json_t *reply, FILE *out)
+{
+	const bool on = json_is_true(json_object_get(reply, "enabled"));
+
+	fprintf(out, "XDP is %s%s%s\n", on ? "on" : "off",
+		json_is_false(json_object_get(reply, "changed")) ? ", as it was" : "",
+		json_is_true(json_object_get(reply, "alone"))
+			? "; lane53d does not answer, the pinned setting was written"
+			: "");
+	return CTL_YES;
+}

@@ -20,7 +20,7 @@ static const struct {
 	{ "record", op_record },         { "cache", op_cache },
 	{ "interfaces", op_interfaces }, { "upstreams", op_upstreams },
 	{ "reload", op_reload },         { "stats", op_stats },
-	{ "detach", op_detach },
+	{ "detach", op_detach },         { "xdp", op_xdp },
 };
 
 static void handle(void *context, struct lines_request *request, json_t *json)
@@ -42,7 +42,7 @@ static void handle(void *context, struct lines_request *request, json_t *json)
 		}
 	lines_refuse(request,
 		     "op: '%s' is none of status, query, trace, zones, record, "
-		     "cache, interfaces, upstreams, reload, stats, detach",
+		     "cache, interfaces, upstreams, reload, stats, detach, xdp",
 		     op);
 }
 

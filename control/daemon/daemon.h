@@ -121,7 +121,7 @@ struct lines_request;
 typedef void control_op(struct daemon *d, struct lines_request *request, json_t *json);
 
 control_op op_status, op_interfaces, op_stats, op_zones, op_query, op_trace, op_record,
-	op_cache, op_upstreams, op_reload, op_detach;
+	op_cache, op_upstreams, op_reload, op_detach, op_xdp;
 
 /* The text at @key; refuses @request and returns NULL if it is there but no text, or
  * @required and not there (*ret_refused). */

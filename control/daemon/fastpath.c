@@ -392,6 +392,28 @@ static void run_worker(struct daemon *d)
 	supervisor_start(d->supervisor, WORKER_DPDK);
 }
 
+/* ---- kill switch ---- */
+
+void fastpath_note_switch(struct daemon *d)
+{
+	if (d->xdp && xdp_settings(d->xdp)->enabled == LANE53_XDP_OFF)
+		degraded_set(&d->degraded, "xdp-switch",
+			     "xdp: switched off, sockets answer everything; "
+			     "`lane53ctl xdp on` ends that");
+	else
+		degraded_clear(&d->degraded, "xdp-switch");
+}
+
+bool fastpath_switch(struct daemon *d, bool on)
+{
+	struct lane53_settings *settings = xdp_settings(d->xdp);
+	const bool was_on = settings->enabled == LANE53_XDP_ON;
+
+	settings->enabled = on ? LANE53_XDP_ON : LANE53_XDP_OFF;
+	fastpath_note_switch(d);
+	return was_on != on;
+}
+
 void fastpath_apply(struct daemon *d)
 {
 	struct lane53_settings *settings;
@@ -400,7 +422,9 @@ void fastpath_apply(struct daemon *d)
 		return;
 	settings = xdp_settings(d->xdp);
 	settings->udp_limit = commits_plan(d->commits)->udp_payload;
-	settings->enabled = 1; /* also after a detach that was cut short */
+	if (settings->enabled == LANE53_XDP_LEAVING) /* a detach was cut short */
+		settings->enabled = LANE53_XDP_ON;
+	fastpath_note_switch(d);
 	with_rules(d, true);
 	run_worker(d);
 }

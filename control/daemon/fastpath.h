@@ -24,6 +24,15 @@ void fastpath_prepare(struct daemon *d, const struct config *config);
 /* The rules of d->config and the plan just committed are in force from now on. */
 void fastpath_apply(struct daemon *d);
 
+/* The kill switch as it stands is told in `degraded`. */
+void fastpath_note_switch(struct daemon *d);
+
+/*
+ * Turn it; XDP must be open.  It is kept in the pinned settings, so that a restart of the
+ * daemon leaves it as it is.  Return: was it otherwise?
+ */
+bool fastpath_switch(struct daemon *d, bool on);
+
 /* Interfaces or addresses changed. */
 void fastpath_sync(struct daemon *d);
 

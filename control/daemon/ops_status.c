@@ -13,6 +13,7 @@
 #include "dns/name.h"
 #include "io/address.h"
 #include "plan/plan.h"
+#include "xdp/xdp.h"
 
 /* ---- texts ---- */
 
@@ -118,6 +119,7 @@ static void reply_status(struct asking *a)
 	const struct plan *plan = commits_plan(d->commits);
 	json_t *interfaces = fastpath_interfaces(d);
 
+	fastpath_note_switch(d); /* lane53ctl may have turned it while we were away */
 	lines_reply(
 		a->request,
 		json_pack(
@@ -273,4 +275,25 @@ void op_detach(struct daemon *d, struct lines_request *request, json_t *json)
 	(void)json;
 	lines_reply(request, json_pack("{s:b}", "ok", 1));
 	daemon_stop(d, true, 0);
+}
+
+void op_xdp(struct daemon *d, struct lines_request *request, json_t *json)
+{
+	bool refused, changed;
+	const char *wanted = control_text(request, json, "switch", true, &refused);
+
+	if (refused)
+		return;
+	if (strcmp(wanted, "on") && strcmp(wanted, "off")) {
+		lines_refuse(request, "switch: '%.40s' is neither on nor off", wanted);
+		return;
+	}
+	if (!d->xdp) {
+		lines_refuse(request, "there is no XDP here to switch");
+		return;
+	}
+	changed = fastpath_switch(d, !strcmp(wanted, "on"));
+	lines_reply(request, json_pack("{s:b, s:b, s:b}", "ok", 1, "enabled",
+				       xdp_settings(d->xdp)->enabled == LANE53_XDP_ON,
+				       "changed", changed));
 }

@@ -237,7 +237,7 @@ static int init_settings(const struct lane53_bpf *skel,
 			 const uint32_t secret[LANE53_SECRET_WORDS])
 {
 	struct lane53_settings settings = {
-		.enabled = 1,
+		.enabled = LANE53_XDP_ON,
 		.udp_limit = LANE53_UDP_PAYLOAD,
 		.event_limit = LANE53_EVENT_LIMIT,
 	};

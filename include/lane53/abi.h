@@ -217,9 +217,15 @@ struct lane53_cached_name {
  */
 #define LANE53_EVENT_LIMIT 20000
 
+/* settings.enabled: with anything but ON everything is left to the stack. */
+#define LANE53_XDP_OFF     0 /* kill switch: until somebody turns it on */
+#define LANE53_XDP_ON      1
+#define LANE53_XDP_LEAVING 2 /* being taken away; a lane53d that starts turns it on */
+
 struct lane53_settings {
-	/* written by lane53d, read by XDP */
-	__u32 enabled;   /* 0: kill switch, everything is left to the stack */
+	/* written by lane53d, read by XDP; `enabled` also by `lane53ctl xdp` itself */
+	__u8 enabled; /* LANE53_XDP_* */
+	__u8 pad[3];
 	__u16 udp_limit; /* largest response over UDP; 512..4096 */
 	/*
 	 * First of the LANE53_ASKED_COUNT local ports of the fast upstream path; 0 = it is

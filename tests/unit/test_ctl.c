@@ -138,6 +138,15 @@ static const struct {
 	  "" },
 	{ "cache|flush", "{\"op\":\"cache\",\"action\":\"flush\"}",
 	  "{\"ok\":true,\"flushed\":12}", CTL_YES, "12 forgotten\n", "" },
+	{ "xdp|off", "{\"op\":\"xdp\",\"switch\":\"off\"}",
+	  "{\"ok\":true,\"enabled\":false,\"changed\":true}", CTL_YES, "XDP is off\n",
+	  "" },
+	{ "xdp|on", "{\"op\":\"xdp\",\"switch\":\"on\"}",
+	  "{\"ok\":true,\"enabled\":true,\"changed\":false}", CTL_YES,
+	  "XDP is on, as it was\n", "" },
+	{ "xdp|on", "{\"op\":\"xdp\",\"switch\":\"on\"}",
+	  "{\"ok\":false,\"error\":\"there is no XDP here to switch\"}", CTL_NO, "",
+	  "lane53ctl: there is no XDP here to switch\n" },
 	{ "status", "{\"op\":\"status\"}",
 	  "{\"ok\":true,\"version\":\"0.1\",\"instance\":\"default\",\"pid\":1,"
 	  "\"uptime_s\":"
@@ -230,6 +239,13 @@ static void misuse_is_told_without_a_daemon(void)
 		{ "cache|list|--limit|0",
 		  "lane53ctl: cache: --limit: expected a number" },
 		{ "record|put|v|a A 1", "lane53ctl: record: expected record set VIEW" },
+		{ "xdp|maybe", "lane53ctl: xdp: expected xdp on or xdp off" },
+		/* the instance is the socket's directory */
+		{ "xdp|off|-s|/nonexistent/no-such/control.sock",
+		  "lane53ctl: cannot reach lane53d at "
+		  "/nonexistent/no-such/control.sock: No such file or directory; is it "
+		  "running? (-s SOCKET or -name INSTANCE says where); and without it: "
+		  "/sys/fs/bpf/lane53/no-such/v1/settings: " },
 		{ "record|set|v", "usage: lane53ctl record set|delete VIEW RR..." },
 		{ "status|-s|/nonexistent/s",
 		  "lane53ctl: cannot reach lane53d at /nonexistent/s: No such file or "
