@@ -43,7 +43,8 @@ const struct directive directives[] = {
 	  .begin = ready_begin },
 	{ .name = "health", .args = "[ADDRESS:PORT]", .min = 0, .max = 1, .once = true,
 	  .text = "HTTP `/health` at :8080 or the address given: 200 `OK` as long as the daemon "
-		  "runs.",
+		  "runs. It asks itself each second: a request that fails or takes more than 3 s is "
+		  "`degraded`, and how long they take is in /metrics.",
 	  .example = "health 127.0.0.1:8080 {\n    lameduck 5s\n}",
 	  .options = health_options,
 	  .begin = health_begin },

@@ -9,6 +9,7 @@
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
 #include "daemon/metrics.h"
+#include "daemon/web.h"
 #include "dns/name.h"
 #include "plan/plan.h"
 #include "stats/stats.h"
@@ -164,6 +165,7 @@ int gather_metrics(struct daemon *d, char **ret_text, size_t *ret_len)
 	m.heartbeat_age_ns = heartbeat_age_ns(d);
 	m.degraded = degraded_count(d);
 	m.store_commit = newest_commit(d);
+	m.health = web_health_counts(d);
 	r = metrics_format(ret_text, ret_len, &m);
 	for (int io = 0; io < WORKER_COUNT; io++)
 		stats_unmap((struct worker_stats *)workers[io].stats);

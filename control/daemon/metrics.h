@@ -15,6 +15,7 @@
 #include "lane53/abi.h"
 #include "xdp/xdp.h"
 
+struct selfpoll_counts;
 struct worker_stats;
 
 /*
@@ -68,9 +69,10 @@ struct metrics {
 	unsigned plugin_count;
 	const struct metrics_hosts *hosts;
 	unsigned hosts_count;
-	const uint64_t *outcomes;  /* LANE53_OUTCOME_COUNT; NULL: no XDP */
-	unsigned interfaces;       /* attached */
-	uint64_t heartbeat_age_ns; /* UINT64_MAX: never */
+	const struct selfpoll_counts *health; /* NULL: no `health` directive */
+	const uint64_t *outcomes;             /* LANE53_OUTCOME_COUNT; NULL: no XDP */
+	unsigned interfaces;                  /* attached */
+	uint64_t heartbeat_age_ns;            /* UINT64_MAX: never */
 	uint64_t reloads_failed;
 	const char *config_hash; /* hexadecimal; NULL: not told */
 	uint64_t store_commit;   /* number of the newest commit */

@@ -11,10 +11,12 @@
 #include "daemon/gather.h"
 #include "daemon/http.h"
 #include "daemon/metrics.h"
+#include "daemon/selfpoll.h"
 
 struct web {
 	struct daemon *d;
 	struct http *http;
+	struct selfpoll *selfpoll; /* of `health` */
 	bool was_ready; /* `monitor until-ready`: once ready, ready for good */
 };
 
@@ -79,12 +81,18 @@ int web_open(struct web **ret, struct daemon *d)
 	if (!web)
 		return -ENOMEM;
 	web->d = d;
-	if (http_open(&web->http, d->loop) < 0) {
-		free(web);
-		return -ENOMEM;
-	}
+	if (http_open(&web->http, d->loop) < 0)
+		goto err_web;
+	if (selfpoll_open(&web->selfpoll, d->loop, &d->degraded) < 0)
+		goto err_http;
 	*ret = web;
 	return 0;
+
+err_http:
+	http_close(web->http);
+err_web:
+	free(web);
+	return -ENOMEM;
 }
 
 static struct http_route route_of(struct web *web, const struct config_http *wanted)
@@ -107,6 +115,19 @@ static struct http_route route_of(struct web *web, const struct config_http *wan
 		break;
 	}
 	return route;
+}
+
+/* Our own /health at every address of the configuration. */
+static void poll_health(struct daemon *d)
+{
+	struct plan_address *at = calloc(d->config->http_count + 1, sizeof(*at));
+	unsigned count = 0;
+
+	for (unsigned i = 0; at && i < d->config->http_count; i++)
+		if (d->config->http[i].kind == CONFIG_HEALTH)
+			at[count++] = d->config->http[i].local;
+	(void)selfpoll_set(d->web->selfpoll, at, count);
+	free(at);
 }
 
 void web_apply(struct daemon *d)
@@ -132,6 +153,7 @@ void web_apply(struct daemon *d)
 			     wanted->place.line, problems[i].text);
 	}
 	degraded_end(&d->degraded, "http/");
+	poll_health(d);
 	free(routes);
 	free(problems);
 }
@@ -144,4 +166,12 @@ uint32_t web_lameduck_ms(const struct daemon *d)
 		if (d->config->http[i].lameduck_ms > longest)
 			longest = d->config->http[i].lameduck_ms;
 	return longest;
+}
+
+const struct selfpoll_counts *web_health_counts(const struct daemon *d)
+{
+	for (unsigned i = 0; d->config && i < d->config->http_count; i++)
+		if (d->config->http[i].kind == CONFIG_HEALTH)
+			return selfpoll_counts(d->web->selfpoll);
+	return NULL;
 }

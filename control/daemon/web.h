@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct daemon;
+struct selfpoll_counts;
 struct web;
 
 /* It lives as long as @d.  Return: 0 or -ENOMEM. */
@@ -18,5 +19,8 @@ void web_apply(struct daemon *d);
 
 /* The longest `lameduck` of any health directive. */
 uint32_t web_lameduck_ms(const struct daemon *d);
+
+/* How our own requests to /health went; NULL without a `health` directive. */
+const struct selfpoll_counts *web_health_counts(const struct daemon *d);
 
 #endif

@@ -113,6 +113,8 @@ is "zone file, alias, TCP" "$(ask alias.example.org +tcp | tr '\n' ' ')" \
 	"www.example.org. 192.0.2.80 "
 is "health" "$(http 1 health)" OK
 is "ready" "$(http 2 ready)" OK
+polled() { http 3 metrics | awk '/^coredns_health_request_duration_seconds_count/ { print ($2 > 1) }'; }
+soon "it asks itself" 1 polled
 is "a log line" "$(logged 'INFO.*"AAAA IN one.test. udp .*NOERROR qr,aa,rd')" 1
 is "and what it took" "$(logged 'AAAA IN one.test.* 0\.[0-9]*s$')" 1
 is "metrics" "$(http 3 metrics | grep -c 'coredns_dns_requests_total{.*proto="tcp"')" 1

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
+#include "daemon/selfpoll.h"
 #include "lane53/wire.h"
 #include "stats/stats.h"
 #include <ctype.h>
@@ -282,6 +283,9 @@ static void everything(void)
 		{ "", 2, 1700000001 },
 		{ "/etc/hosts", 7, 1 },
 	};
+	static const struct selfpoll_counts health = { .buckets = { 3, 2, 0, 0, 0, 1 },
+						       .sum_ns = 3500000000u,
+						       .failures = 1 };
 	const struct metrics metrics = {
 		.version = "0.1.0",
 		.started_s = 1700000000.25,
@@ -301,6 +305,7 @@ static void everything(void)
 		.reloads_failed = 1,
 		.config_hash = "00ff",
 		.store_commit = 42,
+		.health = &health,
 		.degraded = 1,
 	};
 	struct xdp_series *row;
@@ -428,6 +433,10 @@ static void everything(void)
 		{ "lane53_heartbeat_age_seconds", 0.1 },
 		{ "lane53_interfaces", 2 },
 		{ "lane53_store_commit", 42 },
+		{ "coredns_health_request_duration_seconds_bucket{le=\"0.0025\"}", 5 },
+		{ "coredns_health_request_duration_seconds_count", 6 },
+		{ "coredns_health_request_duration_seconds_sum", 3.5 },
+		{ "coredns_health_request_failures_total", 1 },
 		{ "lane53_degraded", 1 },
 	};
 
