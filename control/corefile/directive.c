@@ -80,7 +80,8 @@ const struct directive directives[] = {
 	  .begin = cache_begin },
 	{ .name = "hosts", .args = "[FILE [ZONES...]]", .min = 0, .max = ANY_NUMBER, .once = true,
 	  .text = "Answer A, AAAA and PTR from a hosts file (default /etc/hosts) and from lines "
-		  "`ADDRESS NAME...` written in the braces, which come first.",
+		  "`ADDRESS NAME...` written in the braces, which come first. A name `*.NAME` "
+		  "stands for every name with one more label that has no entry.",
 	  .example = "hosts /etc/hosts example.org {\n    192.0.2.7 printer.example.org\n    ttl 60\n    no_reverse\n    reload 5s\n    fallthrough\n}",
 	  .options = hosts_options,
 	  .begin = hosts_begin, .line = hosts_line },

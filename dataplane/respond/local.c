@@ -118,24 +118,22 @@ static bool has_address(struct walk *w, uint32_t source, const uint8_t *name)
 	       store_get(w->read, source, name, TYPE_AAAA, &set);
 }
 
-/* The host entry for sname: its own, or else the closest wildcard's; NULL = none. */
+/* The host entry for sname: its own, or a wildcard in place of its first label; NULL = none. */
 static const uint8_t *find_host(struct walk *w, uint32_t source, uint8_t room[257])
 {
-	const uint8_t *parent = w->sname;
+	const uint8_t *parent;
 
 	if (has_address(w, source, w->sname))
 		return w->sname;
+	if (!*w->sname)
+		return NULL;
+	parent = name_parent(w->sname);
+	if (!*parent)
+		return NULL; /* a wildcard at the root is no host's */
 	room[0] = 1;
 	room[1] = '*';
-	while (*parent) {
-		parent = name_parent(parent);
-		if (!*parent)
-			return NULL; /* a wildcard at the root is no host's */
-		memcpy(room + 2, parent, name_size(parent));
-		if (has_address(w, source, room))
-			return room;
-	}
-	return NULL;
+	memcpy(room + 2, parent, name_size(parent));
+	return has_address(w, source, room) ? room : NULL;
 }
 
 static bool falls_through(const struct walk *w, const struct plan_step *step)
