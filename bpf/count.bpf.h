@@ -15,7 +15,8 @@
 struct told {
 	__u16 outcome;
 	__u16 slot_flags;
-	__u16 label;
+	__u8 label;
+	__u8 directive;
 	__u16 response_len;
 	__u16 response_flags;
 	__u16 nodata; /* NOERROR, no answer, an SOA (RFC 2308 2.2) */
@@ -37,7 +38,7 @@ enum type_class {
 };
 
 /* lane53_type_class() as a table: no branches for the verifier to follow. */
-#define TYPE_CLASS_MAX 257 /* CAA, the highest type with a class of its own */
+#define TYPE_CLASS_MAX 255 /* ANY, the highest type with a class of its own */
 static const __u8 type_classes[TYPE_CLASS_MAX + 1] = {
 #define X(name, value) [value] = TYPE_CLASS_##name,
 	LANE53_TYPES(X)
@@ -49,17 +50,23 @@ static __always_inline __u32 type_class(__u32 qtype)
 	return qtype <= TYPE_CLASS_MAX ? type_classes[qtype] : TYPE_CLASS_OTHER;
 }
 
+static __always_inline __u32 result_of(const struct told *told)
+{
+	if (LANE53_SLOT_RCODE(told->slot_flags) == RCODE_NXDOMAIN)
+		return LANE53_RESULT_NXDOMAIN;
+	return told->nodata ? LANE53_RESULT_NODATA : LANE53_RESULT_NOERROR;
+}
+
 static __always_inline void
 count_series(const struct frame *f, const struct question *q, const struct told *told)
 {
-	const __u32 nxdomain = LANE53_SLOT_RCODE(told->slot_flags) == RCODE_NXDOMAIN;
-	__u32 idx =
-		lane53_series_idx(told->label, type_class(q->qtype), nxdomain, f->ipv6);
-	struct lane53_series *row = bpf_map_lookup_elem(&series, &idx);
+	__u32 label = told->label;
+	struct lane53_series *row = bpf_map_lookup_elem(&series, &label);
 
 	if (!row)
 		return;
-	row->count++;
+	row->requests[f->ipv6 & 1][type_class(q->qtype) % LANE53_TYPE_CLASSES]++;
+	row->responses[told->directive % LANE53_DIRECTIVE_MAX][result_of(told)]++;
 	row->do_count += q->edns.flags & QUESTION_EDNS_DO;
 	row->request_bytes += f->dns_len;
 	row->response_bytes += told->response_len;

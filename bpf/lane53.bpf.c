@@ -118,6 +118,7 @@ static __always_inline enum lane53_outcome answer(struct xdp_md *ctx,
 		return LANE53_TO_LANE;
 	told.slot_flags = found.copy.flags;
 	told.label = found.copy.label;
+	told.directive = found.copy.directive;
 	told.response_len = reply.len;
 	told.response_flags = reply.flags;
 	told.nodata = !(reply.flags & FLAG_RCODE) && !reply.ancount && reply.nscount;

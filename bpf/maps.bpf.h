@@ -83,7 +83,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LANE53_SERIES_COUNT);
+	__uint(max_entries, LANE53_LABEL_MAX);
 	__type(key, __u32);
 	__type(value, struct lane53_series);
 } series SEC(".maps");

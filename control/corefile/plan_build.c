@@ -256,20 +256,31 @@ static void name_view(const struct build *b, unsigned socket, char *out, size_t 
 		 at->scope ? at->scope : "");
 }
 
+static uint16_t draw_label(struct build *b, const char *text)
+{
+	uint32_t id = build_id(b, "label", text);
+
+	return id < LANE53_LABEL_MAX ? (uint16_t)id : 0;
+}
+
 static void make_view(struct build *b, unsigned socket)
 {
 	const struct socket_at *at = &b->sockets[socket];
 	struct plan *plan = b->plan;
 	struct plan_view *view = GROW(b, plan->views, plan->view_count);
-	char name[512], manual[600];
+	char name[512], manual[600], address[ADDRESS_TEXT_ROOM], dropped[128];
 
 	if (!view)
 		return;
 	name_view(b, socket, name, sizeof(name));
 	snprintf(manual, sizeof(manual), "manual %s", name);
+	/* of the address, whoever the tenant: there are few labels */
+	format_address(address, at->local.addr, at->local.port);
+	snprintf(dropped, sizeof(dropped), "dns://%s dropped", address);
 	view->name = build_text(b, name);
 	view->id = build_id(b, "view", name);
 	view->manual = build_id(b, "source", manual);
+	view->label = draw_label(b, dropped);
 	view->blocks = build_take(b, at->unit_count, sizeof(*view->blocks));
 	if (!view->blocks)
 		return;
@@ -329,15 +340,13 @@ static void make_zones(struct build *b, unsigned unit, struct plan_block *out,
 		for (unsigned j = 0; j < key->zones.count && !b->error; j++) {
 			struct plan_zone *zone = GROW(b, out->zones, out->zone_count);
 			char text[NAME_TEXT_ROOM], label[NAME_TEXT_ROOM + 128];
-			uint32_t id;
 
 			if (!zone)
 				return;
 			zone->name = key->zones.at[j];
 			(void)name_to_text(text, zone->name.wire);
 			snprintf(label, sizeof(label), "%s %s", out->server, text);
-			id = build_id(b, "label", label);
-			zone->label = id < LANE53_LABEL_MAX ? (uint16_t)id : 0;
+			zone->label = draw_label(b, label);
 		}
 	}
 }

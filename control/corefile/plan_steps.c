@@ -58,6 +58,7 @@ static void add_zone(struct build *b, struct plan_block *out,
 		return;
 	config_zone_id(id, sizeof(id), path, origin->wire);
 	copy->source = build_id(b, "source", id);
+	copy->automatic = b->config->sources[step->source].kind == SOURCE_AUTO;
 	build_names(b, &copy->zones, &one);
 }
 

@@ -49,7 +49,7 @@ int gather_blocks(struct gather_blocks *ret, struct daemon *d,
 		  const struct metrics_label *labels, unsigned count);
 void gather_blocks_deinit(struct gather_blocks *blocks);
 
-/* The directive a step comes from, "file" also for `auto`. */
+/* The directive a step comes from. */
 const char *gather_step_name(const struct plan_step *step);
 
 /* HINFO probes of `loop` that any worker has seen. */

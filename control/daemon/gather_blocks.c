@@ -23,7 +23,7 @@ const char *gather_step_name(const struct plan_step *step)
 	case STEP_HOSTS:
 		return "hosts";
 	case STEP_ZONE:
-		return "file"; /* or `auto`: the zone is served the same way */
+		return step->automatic ? "auto" : "file";
 	case STEP_LOOP:
 		return "loop";
 	case STEP_FORWARD:

@@ -3,7 +3,9 @@
 #include "gather.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "daemon/commit.h"
@@ -16,45 +18,68 @@
 #include "store/store.h"
 #include "xdp/xdp.h"
 
-/* ---- labels: one row per zone of a block, as the plan numbers them ---- */
+/* ---- labels: a row per zone of a block, a row per address for what meets none ---- */
 
 struct labels {
 	struct metrics_label *at;
-	char (*zones)[NAME_TEXT_ROOM];
-	struct xdp_series (*series)[XDP_SERIES_PER_LABEL];
+	char (*texts)[NAME_TEXT_ROOM];
+	struct lane53_series *series;
 	unsigned count;
 };
 
 static void labels_deinit(struct labels *labels)
 {
 	free(labels->at);
-	free(labels->zones);
+	free(labels->texts);
 	free(labels->series);
 }
 
-static bool labels_has(const struct labels *labels, uint16_t number)
+/* Room for the text of a new row @number; NULL: it is there, or no row is left. */
+static char *labels_room(const struct labels *labels, uint16_t number)
 {
+	if (labels->count == LANE53_LABEL_MAX)
+		return NULL;
 	for (unsigned i = 0; i < labels->count; i++)
 		if (labels->at[i].number == number)
-			return true;
-	return false;
+			return NULL;
+	return labels->texts[labels->count];
 }
 
-static void labels_add(struct labels *labels, struct daemon *d,
-		       const struct plan_block *block, const struct plan_zone *zone)
+static void labels_add(struct labels *labels, struct daemon *d, uint16_t number,
+		       const char *server, const char *zone)
 {
-	unsigned n = labels->count;
+	const unsigned n = labels->count++;
 
-	if (labels_has(labels, zone->label) || n >= LANE53_LABEL_MAX)
+	labels->at[n] = (struct metrics_label){
+		.number = number, .server = server, .zone = zone, .view = ""
+	};
+	if (d->xdp && xdp_series(d->xdp, number, &labels->series[n]) == 0)
+		labels->at[n].series = &labels->series[n];
+}
+
+static void labels_add_zone(struct labels *labels, struct daemon *d,
+			    const struct plan_block *block,
+			    const struct plan_zone *zone)
+{
+	char *text = labels_room(labels, zone->label);
+
+	if (!text)
 		return;
-	name_to_text(labels->zones[n], zone->name.wire);
-	labels->at[n] = (struct metrics_label){ .number = zone->label,
-						.server = block->server,
-						.zone = labels->zones[n],
-						.view = "" };
-	if (d->xdp && xdp_series(d->xdp, zone->label, labels->series[n]) == 0)
-		labels->at[n].series = labels->series[n];
-	labels->count++;
+	name_to_text(text, zone->name.wire);
+	labels_add(labels, d, zone->label, block->server, text);
+}
+
+/* What met no block of @view, under the address it came to, as CoreDNS tells it. */
+static void labels_add_view(struct labels *labels, struct daemon *d,
+			    const struct plan_view *view)
+{
+	char *text = labels_room(labels, view->label);
+
+	if (!text || !view->label)
+		return;
+	snprintf(text, NAME_TEXT_ROOM, "dns://%.*s", (int)strcspn(view->name, "@"),
+		 view->name);
+	labels_add(labels, d, view->label, text, "dropped");
 }
 
 static bool labels_fill(struct labels *labels, struct daemon *d)
@@ -63,14 +88,16 @@ static bool labels_fill(struct labels *labels, struct daemon *d)
 
 	*labels =
 		(struct labels){ calloc(LANE53_LABEL_MAX, sizeof(*labels->at)),
-				 calloc(LANE53_LABEL_MAX, sizeof(*labels->zones)),
+				 calloc(LANE53_LABEL_MAX, sizeof(*labels->texts)),
 				 calloc(LANE53_LABEL_MAX, sizeof(*labels->series)), 0 };
-	if (!labels->at || !labels->zones || !labels->series)
+	if (!labels->at || !labels->texts || !labels->series)
 		return false;
 	for (unsigned b = 0; plan && b < plan->block_count; b++)
 		for (unsigned z = 0; z < plan->blocks[b].zone_count; z++)
-			labels_add(labels, d, &plan->blocks[b],
-				   &plan->blocks[b].zones[z]);
+			labels_add_zone(labels, d, &plan->blocks[b],
+					&plan->blocks[b].zones[z]);
+	for (unsigned v = 0; plan && v < plan->view_count; v++)
+		labels_add_view(labels, d, &plan->views[v]);
 	return true;
 }
 

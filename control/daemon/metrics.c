@@ -22,7 +22,7 @@
 struct sums {
 	const struct metrics_label *label;
 	uint64_t requests[2][2][LANE53_TYPE_CLASSES];
-	uint64_t responses[STATS_RCODES];
+	uint64_t responses[LANE53_DIRECTIVE_COUNT][STATS_RCODES];
 	uint64_t duration[STATS_DURATION_BUCKETS], duration_ns;
 	uint64_t request_size[2][STATS_SIZE_BUCKETS], request_bytes[2];
 	uint64_t response_size[2][STATS_SIZE_BUCKETS], response_bytes[2];
@@ -63,7 +63,8 @@ static void sums_add_worker(struct sums *s, const struct stats_label *from)
 	}
 	add_all(s->request_bytes, from->request_size_sum, 2);
 	add_all(s->response_bytes, from->response_size_sum, 2);
-	add_all(s->responses, from->responses, STATS_RCODES);
+	for (unsigned by = 0; by < LANE53_DIRECTIVE_COUNT; by++)
+		add_all(s->responses[by], from->responses[by], STATS_RCODES);
 	add_all(s->duration, from->duration, STATS_DURATION_BUCKETS);
 	s->duration_ns += load(&from->duration_sum_ns);
 	s->do_requests += load(&from->do_requests);
@@ -72,23 +73,34 @@ static void sums_add_worker(struct sums *s, const struct stats_label *from)
 	s->cache_hits_denial += load(&from->cache_hits_denial);
 }
 
+static const unsigned result_rcodes[LANE53_RESULT_COUNT] = {
+	[LANE53_RESULT_NOERROR] = RCODE_NOERROR,
+	[LANE53_RESULT_NXDOMAIN] = RCODE_NXDOMAIN,
+	[LANE53_RESULT_NODATA] = RCODE_NOERROR,
+};
+
 /* XDP takes well below a millisecond, so its durations are in the first bucket; its size
  * buckets are the first of stats_size_bucket()'s. */
-static void sums_add_row(struct sums *s, const struct xdp_series *row, unsigned type,
-			 unsigned nxdomain, unsigned v6)
+static void sums_add_series(struct sums *s, const struct lane53_series *row)
 {
-	s->requests[0][v6][type] += row->count;
-	s->responses[nxdomain ? RCODE_NXDOMAIN : RCODE_NOERROR] += row->count;
-	s->duration[0] += row->count;
+	for (unsigned by = 0; by < LANE53_DIRECTIVE_COUNT; by++)
+		for (unsigned result = 0; result < LANE53_RESULT_COUNT; result++) {
+			s->responses[by][result_rcodes[result]] +=
+				row->responses[by][result];
+			s->by_xdp += row->responses[by][result];
+		}
+	for (unsigned v6 = 0; v6 < 2; v6++)
+		for (unsigned type = 0; type < LANE53_TYPE_CLASSES; type++)
+			s->requests[0][v6][type] += row->requests[v6][type];
+	for (unsigned i = 0; i < LANE53_SIZE_BUCKETS; i++) {
+		s->request_size[0][i] += row->request_bucket[i];
+		s->response_size[0][i] += row->response_bucket[i];
+		s->duration[0] += row->request_bucket[i];
+	}
 	s->do_requests += row->do_count;
 	s->request_bytes[0] += row->request_bytes;
 	s->response_bytes[0] += row->response_bytes;
 	s->truncated_by_xdp += row->truncated;
-	s->by_xdp += row->count;
-	for (unsigned i = 0; i < LANE53_SIZE_BUCKETS; i++) {
-		s->request_size[0][i] += row->request_bucket[i];
-		s->response_size[0][i] += row->response_bucket[i];
-	}
 }
 
 static void sums_fill(struct sums *s, const struct metrics *in,
@@ -97,12 +109,8 @@ static void sums_fill(struct sums *s, const struct metrics *in,
 	for (unsigned i = 0; i < in->worker_count; i++)
 		if (in->workers[i].stats)
 			sums_add_worker(s, &in->workers[i].stats->label[label->number]);
-	for (unsigned type = 0; label->series && type < LANE53_TYPE_CLASSES; type++)
-		for (unsigned rest = 0; rest < 2 * LANE53_RCODE_CLASSES; rest++)
-			sums_add_row(s,
-				     &label->series[lane53_series_idx(0, type, rest / 2,
-								      rest % 2)],
-				     type, rest / 2, rest % 2);
+	if (label->series)
+		sums_add_series(s, label->series);
 }
 
 static const struct metrics_label no_block = { .server = "",
@@ -158,6 +166,11 @@ static const char *const families[] = { "1", "2" }; /* CoreDNS's for IPv4 and IP
 static const char *const types[LANE53_TYPE_CLASSES] = { "other",
 #define X(name, value) #name,
 							LANE53_TYPES(X)
+#undef X
+};
+static const char *const directives[] = {
+#define X(name, text) text,
+	LANE53_DIRECTIVES(X)
 #undef X
 };
 
@@ -223,24 +236,28 @@ static const char *rcode_text(char room[8], unsigned rcode)
 	return room;
 }
 
+static void put_responses_of(struct page *page, const struct sums *s, unsigned by)
+{
+	for (unsigned rcode = 0; rcode < STATS_RCODES; rcode++) {
+		struct labels labels = labels_of(s->label);
+		char room[8];
+
+		if (!s->responses[by][rcode])
+			continue;
+		labels.at[3] =
+			(struct exposition_label){ "rcode", rcode_text(room, rcode) };
+		labels.at[4] = (struct exposition_label){ "plugin", directives[by] };
+		exposition_count(&page->out, labels.at, s->responses[by][rcode]);
+	}
+}
+
 static void put_responses(struct page *page)
 {
 	exposition_family(&page->out, "coredns_dns_responses_total", EXPOSITION_COUNTER,
-			  "DNS responses by rcode.");
+			  "DNS responses by rcode and by the directive that answered.");
 	for (unsigned i = 0; i < page->sum_count; i++)
-		for (unsigned rcode = 0; rcode < STATS_RCODES; rcode++) {
-			struct labels labels = labels_of(page->sums[i].label);
-			char room[8];
-
-			if (!page->sums[i].responses[rcode])
-				continue;
-			labels.at[3] =
-				(struct exposition_label){ "rcode",
-							   rcode_text(room, rcode) };
-			labels.at[4] = (struct exposition_label){ "plugin", "" };
-			exposition_count(&page->out, labels.at,
-					 page->sums[i].responses[rcode]);
-		}
+		for (unsigned by = 0; by < LANE53_DIRECTIVE_COUNT; by++)
+			put_responses_of(page, &page->sums[i], by);
 }
 
 /* 0.25 ms, doubled 15 times. */

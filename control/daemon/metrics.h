@@ -19,16 +19,16 @@ struct selfpoll_counts;
 struct worker_stats;
 
 /*
- * A row group: plan_zone.label and what it stands for.  Number 0 holds queries that met
- * no block, and zones beyond LANE53_LABEL_MAX: it is told as CoreDNS's zone "dropped",
- * or as "other" if a zone has it.  Rows that stand for the same add up.
+ * A row: plan_zone.label or plan_view.label and what it stands for.  Number 0 holds
+ * queries that met no view, and labels beyond LANE53_LABEL_MAX: it is told as CoreDNS's
+ * zone "dropped", or as "other" if a zone has it.  Rows that stand for the same add up.
  */
 struct metrics_label {
 	uint16_t number;
-	const char *server; /* plan_block.server */
-	const char *zone;   /* presentation form, as "example.org." */
+	const char *server; /* as "dns://:53" */
+	const char *zone;   /* "example.org."; "dropped" of what met no block */
 	const char *view;   /* CoreDNS's `view` name: "" for blocks without one */
-	const struct xdp_series *series; /* XDP_SERIES_PER_LABEL rows; NULL: none */
+	const struct lane53_series *series; /* of XDP; NULL: none */
 };
 
 struct metrics_worker {

@@ -257,7 +257,8 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 		(void)table_retract(p->table, &key);
 		return;
 	}
-	meta.label = zone ? zone->label : 0;
+	meta.label = zone ? (uint8_t)zone->label : 0;
+	meta.directive = answer.directive;
 	meta.log = block->log != 0;
 	if (table_publish(p->table, &key, &answer, &meta) == TABLE_FULL)
 		note_full(p, view, types->owner);

@@ -47,60 +47,35 @@ int xdp_outcomes(const struct xdp *xdp, uint64_t ret[LANE53_OUTCOME_COUNT])
 	return r;
 }
 
-static void add_series(struct xdp_series *sum, const struct lane53_series *row)
+/* A row is nothing but counters. */
+static void add_series(struct lane53_series *sum, const struct lane53_series *row)
 {
-	sum->count += row->count;
-	sum->do_count += row->do_count;
-	sum->request_bytes += row->request_bytes;
-	sum->response_bytes += row->response_bytes;
-	sum->truncated += row->truncated;
-	for (unsigned i = 0; i < LANE53_SIZE_BUCKETS; i++) {
-		sum->request_bucket[i] += row->request_bucket[i];
-		sum->response_bucket[i] += row->response_bucket[i];
-	}
+	uint64_t *to = (uint64_t *)sum;
+	const uint64_t *from = (const uint64_t *)row;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += from[i];
 }
 
-/* @label's rows for every CPU, in one call where the kernel has it (5.13). */
-static int read_rows(int fd, unsigned label, struct lane53_series *rows, unsigned cpus)
-{
-	const __u32 first = label * XDP_SERIES_PER_LABEL;
-	__u32 before = first - 1, last, keys[XDP_SERIES_PER_LABEL];
-	__u32 count = XDP_SERIES_PER_LABEL;
-	int r = bpf_map_lookup_batch(fd, first ? &before : NULL, &last, keys, rows,
-				     &count, NULL);
-
-	if ((r == 0 || r == -ENOENT) && count == XDP_SERIES_PER_LABEL)
-		return 0;
-	r = 0;
-	for (__u32 i = 0; i < XDP_SERIES_PER_LABEL && r == 0; i++) {
-		const __u32 key = first + i;
-
-		r = bpf_map_lookup_elem(fd, &key, rows + (size_t)i * cpus);
-	}
-	return r;
-}
-
-int xdp_series(const struct xdp *xdp, unsigned label,
-	       struct xdp_series ret[XDP_SERIES_PER_LABEL])
+int xdp_series(const struct xdp *xdp, unsigned label, struct lane53_series *ret)
 {
 	const int fd = bpf_map__fd(xdp->skel->maps.series);
 	const int cpus = libbpf_num_possible_cpus();
 	struct lane53_series *rows;
+	const __u32 key = label;
 	int r;
 
 	if (label >= LANE53_LABEL_MAX)
 		return -EINVAL;
 	if (cpus < 0)
 		return cpus;
-	rows = calloc((size_t)cpus * XDP_SERIES_PER_LABEL, sizeof(*rows));
+	rows = calloc((size_t)cpus, sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
-	r = read_rows(fd, label, rows, (unsigned)cpus);
-	for (unsigned i = 0; i < XDP_SERIES_PER_LABEL && r == 0; i++) {
-		ret[i] = (struct xdp_series){ 0 };
-		for (int cpu = 0; cpu < cpus; cpu++)
-			add_series(&ret[i], &rows[i * (unsigned)cpus + (unsigned)cpu]);
-	}
+	r = bpf_map_lookup_elem(fd, &key, rows);
+	*ret = (struct lane53_series){ 0 };
+	for (int cpu = 0; r == 0 && cpu < cpus; cpu++)
+		add_series(ret, &rows[cpu]);
 	free(rows);
 	return r;
 }

@@ -178,18 +178,8 @@ struct xdp_lane_drops {
 };
 int xdp_lane_drops(const struct xdp *xdp, struct xdp_lane_drops *ret);
 
-/* One row of `series`, summed over CPUs. */
-struct xdp_series {
-	uint64_t count, do_count, request_bytes, response_bytes, truncated;
-	uint64_t request_bucket[LANE53_SIZE_BUCKETS];
-	uint64_t response_bucket[LANE53_SIZE_BUCKETS];
-};
-
-#define XDP_SERIES_PER_LABEL (LANE53_SERIES_COUNT / LANE53_LABEL_MAX)
-
-/* The rows of @label: ret[lane53_series_idx(0, type_class, nxdomain, ipv6)]. */
-int xdp_series(const struct xdp *xdp, unsigned label,
-	       struct xdp_series ret[XDP_SERIES_PER_LABEL]);
+/* @label's row of `series`, summed over CPUs.  Return: 0, -EINVAL, -ENOMEM, -errno. */
+int xdp_series(const struct xdp *xdp, unsigned label, struct lane53_series *ret);
 
 /* Readable when events wait; for uv_poll.  -1 never. */
 int xdp_events_fd(const struct xdp *xdp);

@@ -23,6 +23,7 @@ struct answer {
 		arcount; /* glue of a referral, whoami; the OPT apart; never published */
 	uint16_t ttl_count;
 	uint16_t ttl_off[ANSWER_TTLS]; /* offsets of the TTL fields within bytes */
+	uint8_t directive;             /* enum lane53_directive: who answered */
 	bool local;                    /* from records, not from an upstream */
 	bool cacheable; /* from an upstream: its TTLs and rcode allow it */
 	uint32_t ttl_s; /* shortest life, as clamped by the block's cache limits */

@@ -98,6 +98,7 @@ static void slot_write(struct lane53_slot *slot, const struct lane53_slot *from)
 	STORE(slot->flags, from->flags);
 	STORE(slot->csum, from->csum);
 	STORE(slot->label, from->label);
+	STORE(slot->directive, from->directive);
 	memcpy(slot->answer, from->answer, sizeof(slot->answer));
 	write_barrier();
 	STORE(slot->seq, seq + 1);
@@ -476,6 +477,7 @@ int table_publish(struct table *table, const struct table_key *key,
 		.stored_s = meta->stored_s,
 		.expires_s = meta->expires_s,
 		.label = meta->label,
+		.directive = meta->directive,
 	};
 	int r = has_shape(table, key, answer) ? 0 : TABLE_TOO_LARGE;
 

@@ -43,7 +43,8 @@ struct table_key {
 /* How it is to be shown; the rest comes from struct answer. */
 struct table_meta {
 	uint32_t stored_s, expires_s; /* CLOCK_MONOTONIC; LANE53_NEVER_EXPIRES */
-	uint16_t label;
+	uint8_t label;
+	uint8_t directive; /* enum lane53_directive */
 	bool log;
 	bool needs_rd;
 };

@@ -121,6 +121,7 @@ int table_lookup(const struct table_arrays *arrays, const struct table_key *key,
 		.stored_s = copy.stored_s,
 		.expires_s = copy.expires_s,
 		.label = copy.label,
+		.directive = copy.directive,
 		.log = copy.flags & LANE53_SLOT_LOG,
 		.needs_rd = copy.flags & LANE53_SLOT_NEEDS_RD,
 	};

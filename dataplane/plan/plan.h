@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define PLAN_KEY    "plan" /* store_meta_get()/put() */
-#define PLAN_FORMAT 1      /* bump on any change of the encoding */
+#define PLAN_FORMAT 2      /* bump on any change of the encoding */
 
 struct plan_name {
 	uint8_t len; /* wire length, root label included */
@@ -52,13 +52,14 @@ struct plan_view {
 	uint32_t id;
 	char *name;       /* e.g. "169.254.20.10:53": lane53ctl's VIEW */
 	uint32_t manual;  /* source of records set by `lane53ctl record` */
+	uint16_t label;   /* row of metrics: queries that meet none of its blocks */
 	unsigned *blocks; /* indices into plan.blocks */
 	unsigned block_count;
 };
 
 struct plan_zone {
 	struct plan_name name;
-	uint16_t label; /* row group of metrics: (server, zone, view) */
+	uint16_t label; /* row of metrics: (server, zone, view) */
 };
 
 enum plan_proto { PLAN_UDP, PLAN_TCP, PLAN_TLS };
@@ -114,6 +115,7 @@ struct plan_step {
 	struct plan_names
 		zones;   /* names at or below these; empty = all of the block's */
 	uint32_t source; /* STEP_HOSTS, STEP_ZONE */
+	bool automatic;  /* STEP_ZONE: found by `auto`, not named by `file` */
 	struct plan_fallthrough fallthrough;
 	struct plan_forward *forward; /* STEP_FORWARD */
 	char **texts; /* STEP_CHAOS: [0] version, then authors; STEP_LOOP: [0] probe name */

@@ -55,9 +55,9 @@ static json_t *view_json(const struct plan_view *view)
 
 	for (unsigned i = 0; i < view->block_count; i++)
 		(void)json_array_append_new(blocks, json_integer(view->blocks[i]));
-	return json_pack("{sI ss sI so}", "id", (json_int_t)view->id, "name",
-			 view->name, "manual", (json_int_t)view->manual, "blocks",
-			 blocks);
+	return json_pack("{sI ss sI si so}", "id", (json_int_t)view->id, "name",
+			 view->name, "manual", (json_int_t)view->manual, "label",
+			 (int)view->label, "blocks", blocks);
 }
 
 static json_t *zone_json(const struct plan_zone *zone)
@@ -125,9 +125,10 @@ static json_t *step_json(const struct plan_step *step)
 
 	for (unsigned i = 0; i < step->text_count; i++)
 		(void)json_array_append_new(texts, json_string(step->texts[i]));
-	return json_pack("{si so sI sb so so so}", "kind", (int)step->kind, "zones",
+	return json_pack("{si so sI sb sb so so so}", "kind", (int)step->kind, "zones",
 			 names_json(&step->zones), "source", (json_int_t)step->source,
-			 "fallthrough", step->fallthrough.on, "fallthrough_zones",
+			 "automatic", step->automatic, "fallthrough",
+			 step->fallthrough.on, "fallthrough_zones",
 			 names_json(&step->fallthrough.zones), "forward",
 			 forward_json(step->forward), "texts", texts);
 }
@@ -337,6 +338,7 @@ static void take_view(struct reader *r, const json_t *object, struct plan_view *
 	out->id = take_u32(r, object, "id");
 	out->name = text_copy(r, json_object_get(object, "name"));
 	out->manual = take_u32(r, object, "manual");
+	out->label = (uint16_t)take_number(r, object, "label", LANE53_LABEL_MAX - 1);
 	array = take_array(r, object, "blocks", sizeof(*out->blocks), &room);
 	out->blocks = room;
 	for (size_t i = 0; array && i < json_array_size(array); i++) {
@@ -414,6 +416,7 @@ static void take_step(struct reader *r, const json_t *object, struct plan_step *
 	out->kind = (enum plan_step_kind)take_number(r, object, "kind", STEP_WHOAMI);
 	take_names(r, object, "zones", &out->zones);
 	out->source = take_u32(r, object, "source");
+	out->automatic = take_bool(r, object, "automatic");
 	out->fallthrough.on = take_bool(r, object, "fallthrough");
 	take_names(r, object, "fallthrough_zones", &out->fallthrough.zones);
 	out->forward = take_forward(r, json_object_get(object, "forward"));

@@ -197,6 +197,7 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 		return NULL; /* the records changed meanwhile */
 	}
 	ret->flags |= chain.flags;
+	ret->directive = chain.directive;
 	return build_end(&b) ? ret : NULL;
 }
 
@@ -233,6 +234,7 @@ static void answer_all(struct engine *engine, struct pending *p,
 			.asked = &w->asked,
 			.block = w->block,
 			.zone = w->zone,
+			.label = w->label,
 			.start_ns = w->start_ns,
 		};
 
@@ -318,6 +320,7 @@ static void wait_for(struct engine *engine, struct pending *p,
 		.asked = *origin->asked,
 		.block = origin->block,
 		.zone = origin->zone,
+		.label = origin->label,
 		.start_ns = origin->start_ns,
 	};
 	*p->last = w;

@@ -10,6 +10,7 @@
  * into hosts, of the same view; where it leaves local data, the caller goes on.
  */
 #include <string.h>
+#include "lane53/abi.h"
 #include "lane53/wire.h"
 #include "cache/answer.h"
 #include "dns/name.h"
@@ -302,23 +303,39 @@ static unsigned longest_origin(const struct walk *w, const struct plan_block *bl
 	return longest ? longest : apex;
 }
 
+/* Of a chain, who had its first name. */
+static void answered_by(struct walk *w, enum lane53_directive directive,
+			enum found found)
+{
+	if (found != FOUND_NOTHING && w->build.answer->directive == LANE53_BY_NONE)
+		w->build.answer->directive = directive;
+}
+
 static enum found look(struct walk *w, const struct plan_block *block)
 {
 	const unsigned longest = longest_origin(w, block);
 	enum found found = look_manual(w);
 
+	answered_by(w, LANE53_BY_RECORD, found);
 	for (unsigned i = 0; i < block->step_count && found == FOUND_NOTHING; i++) {
 		const struct plan_step *step = &block->steps[i];
 
-		if (step->kind == STEP_HOSTS)
+		if (step->kind == STEP_HOSTS) {
 			found = look_hosts(w, step);
-		else if (is_zone_above(step, w->sname) &&
-			 step->zones.at[0].len == longest)
+			answered_by(w, LANE53_BY_HOSTS, found);
+		} else if (is_zone_above(step, w->sname) &&
+			   step->zones.at[0].len == longest) {
 			found = look_zone(w, step);
+			answered_by(w,
+				    step->automatic ? LANE53_BY_AUTO : LANE53_BY_FILE,
+				    found);
+		}
 	}
 	/* It exists, and nobody else is asked: NODATA. */
-	if (found == FOUND_NOTHING && w->is_manual && !goes_on(w, block))
+	if (found == FOUND_NOTHING && w->is_manual && !goes_on(w, block)) {
 		found = FOUND_ANSWER;
+		answered_by(w, LANE53_BY_RECORD, found);
+	}
 	return found;
 }
 

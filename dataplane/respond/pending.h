@@ -16,6 +16,7 @@ struct waiting {
 	struct asked asked;
 	const struct plan_block *block;
 	const struct plan_zone *zone;
+	uint16_t label;
 	uint64_t start_ns;
 };
 

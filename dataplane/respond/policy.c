@@ -228,6 +228,7 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 	enum import_result result =
 		import_response(&question, message, len, &answer, &kind);
 
+	answer.directive = is_parallel(p) ? LANE53_BY_FANOUT : LANE53_BY_FORWARD;
 	if (result == IMPORT_DONE || result == IMPORT_TRUNCATED)
 		upstream_answered(engine, x->upstream, answer.flags & FLAG_RCODE,
 				  engine->now_ns - x->sent_ns);

@@ -79,7 +79,8 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 	struct table_meta meta = {
 		.stored_s = engine_now_s(engine), /* the TTLs are right now */
 		.expires_s = hit->expires_s,
-		.label = route->zone->label,
+		.label = (uint8_t)route->zone->label,
+		.directive = LANE53_BY_CACHE,
 		.log = route->block->log != 0,
 		.needs_rd = true,
 	};

@@ -111,6 +111,10 @@ static bool route(struct visit *v)
 	if (view)
 		v->origin.block = plan_route(plan, view, v->qname, v->asked.qname_len,
 					     &v->origin.zone);
+	if (v->origin.block)
+		v->origin.label = v->origin.zone->label;
+	else if (view)
+		v->origin.label = view->label;
 	reply_count_query(v->engine, &v->origin);
 	if (!v->is_edns0)
 		return answer_with(v, RCODE_BADVERS, NULL); /* RFC 6891 6.1.3 */
@@ -130,6 +134,12 @@ static struct answer fresh_answer(struct engine *engine)
 		.bytes = engine->answer_bytes,
 		.room = sizeof(engine->answer_bytes) - DNS_HEADER_BYTES - 255 - 4,
 	};
+}
+
+/* As CoreDNS's types of hits; for XDP's, enum lane53_result says the same. */
+static bool is_denial(const struct answer *answer)
+{
+	return answer->flags & FLAG_RCODE || !answer->ancount;
 }
 
 static bool answer_from_cache(struct visit *v, const struct forward_question *question,
@@ -157,9 +167,10 @@ static bool answer_from_cache(struct visit *v, const struct forward_question *qu
 	     !cache_lookup(engine->cache, &key, now_s, &answer, &hit)))
 		return false;
 	if (label)
-		stats_add(answer.ancount ? &label->cache_hits_success
-					 : &label->cache_hits_denial,
+		stats_add(is_denial(&answer) ? &label->cache_hits_denial
+					     : &label->cache_hits_success,
 			  1);
+	answer.directive = LANE53_BY_CACHE;
 	publish_hit(engine, &key, &answer, &hit, route);
 	end(v, forward_reply(engine, &v->origin, v->query, question, &answer));
 	return true;

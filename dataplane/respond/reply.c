@@ -18,9 +18,7 @@ static bool is_ipv4(const uint8_t addr[16])
 
 static struct stats_label *label_of(struct engine *engine, const struct origin *origin)
 {
-	unsigned label = origin->zone ? origin->zone->label : 0;
-
-	return &engine->config.stats->label[label < LANE53_LABEL_MAX ? label : 0];
+	return &engine->config.stats->label[origin->label % LANE53_LABEL_MAX];
 }
 
 void reply_count_query(struct engine *engine, const struct origin *origin)
@@ -59,9 +57,10 @@ static uint64_t time_taken(const struct engine *engine, const struct origin *ori
 }
 
 static void count_response(struct engine *engine, const struct origin *origin,
-			   unsigned rcode, size_t len)
+			   const struct answer *answer, unsigned rcode, size_t len)
 {
 	const bool tcp = origin->asked->tcp;
+	const unsigned by = answer ? answer->directive : LANE53_BY_NONE;
 	struct worker_stats *stats = engine->config.stats;
 	struct stats_label *label;
 
@@ -75,7 +74,7 @@ static void count_response(struct engine *engine, const struct origin *origin,
 		stats_add(&stats->refused, 1);
 	if (rcode == RCODE_SERVFAIL)
 		stats_add(&stats->servfail, 1);
-	stats_add(&label->responses[rcode & FLAG_RCODE], 1);
+	stats_add(&label->responses[by % LANE53_DIRECTIVE_MAX][rcode & FLAG_RCODE], 1);
 	stats_add(&label->response_size[tcp][stats_size_bucket((uint32_t)len)], 1);
 	stats_add(&label->response_size_sum[tcp], len);
 	count_duration(label, time_taken(engine, origin));
@@ -136,7 +135,7 @@ static void account(struct engine *engine, const struct origin *origin,
 	unsigned rcode = message[3] & FLAG_RCODE;
 	unsigned class = log_class(rcode, answer);
 
-	count_response(engine, origin, rcode, len);
+	count_response(engine, origin, answer, rcode, len);
 	if (!engine->config.on_event || !origin->block || !origin->zone)
 		return;
 	/* `errors` hears of failures, whether or not `log` does */

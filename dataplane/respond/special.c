@@ -4,6 +4,7 @@
  */
 #include "respond/special.h"
 #include <string.h>
+#include "lane53/abi.h"
 #include "lane53/wire.h"
 #include "dns/name.h"
 #include "io/port.h"
@@ -68,6 +69,7 @@ bool special_chaos(const struct plan_step *step, const uint8_t *qname, uint16_t 
 	build_begin(&b, ret, qname);
 	ret->flags = FLAG_AA;
 	ret->local = true;
+	ret->directive = LANE53_BY_CHAOS;
 	switch (chaos_names[i].what) {
 	case CHAOS_VERSION:
 		if (step->text_count)
@@ -120,6 +122,7 @@ bool special_whoami(const struct client *client, const uint8_t *qname,
 	build_begin(&b, ret, qname);
 	ret->flags = FLAG_AA;
 	ret->local = true;
+	ret->directive = LANE53_BY_WHOAMI;
 	build_rr(&b, SECTION_ADDITIONAL, &rr);
 	rr = (struct message_rr){ owner, TYPE_SRV, CLASS_IN, 0, srv, sizeof(srv) };
 	build_rr(&b, SECTION_ADDITIONAL, &rr);

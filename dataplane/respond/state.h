@@ -79,6 +79,7 @@ struct origin {
 	const struct asked *asked;
 	const struct plan_block *block; /* NULL: none matched */
 	const struct plan_zone *zone;
+	uint16_t label; /* row of metrics: the zone's, or of what meets no block */
 	uint64_t start_ns;
 };
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include "lane53/abi.h"
 
-#define STATS_MAGIC            0x4c35335354415402ull /* "L53STAT", version 2 */
+#define STATS_MAGIC            0x4c35335354415403ull /* "L53STAT", version 3 */
 #define STATS_RCODES           16
 #define STATS_DURATION_BUCKETS 17 /* 0.25 ms * 2^0..15, +Inf (CoreDNS's) */
 #define STATS_UPSTREAMS        64
@@ -45,7 +45,7 @@ typedef _Atomic uint64_t stats_counter;
 
 struct stats_label {
 	stats_counter requests[2 /* udp, tcp */][2 /* v4, v6 */][LANE53_TYPE_CLASSES];
-	stats_counter responses[STATS_RCODES];
+	stats_counter responses[LANE53_DIRECTIVE_MAX][STATS_RCODES];
 	stats_counter duration[STATS_DURATION_BUCKETS];
 	stats_counter duration_sum_ns;
 	stats_counter request_size[2][STATS_SIZE_BUCKETS], request_size_sum[2];

@@ -35,7 +35,7 @@ static const char *type_text(uint16_t type, char room[16])
 		const char *text;
 	} known[] = {
 #define X(name, value) { value, #name },
-		LANE53_TYPES(X)
+		LANE53_TYPES(X) X(CAA, 257)
 #undef X
 	};
 

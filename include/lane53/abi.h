@@ -147,7 +147,8 @@ struct lane53_slot {
 	__u16 csum;  /* ones' complement sum of the answer bytes, folded, not inverted;
 		     * as bpf_csum_diff() sums: 16-bit words in memory order, a zero
 		     * byte after an odd length */
-	__u16 label; /* row group of `series`, < LANE53_LABEL_MAX */
+	__u8 label;  /* row of `series`, < LANE53_LABEL_MAX */
+	__u8 directive; /* enum lane53_directive */
 	union {
 		__u8 answer[LANE53_INLINE_BYTES];
 		__u32 blob; /* index into `*_small` or `*_large` */
@@ -291,19 +292,53 @@ static inline __u32 lane53_asked_lane(__u32 idx, __u32 lanes)
 	return idx * lanes / LANE53_ASKED_COUNT;
 }
 
+/* ---- who answered ---- */
+
+/*
+ * The directive that an answer comes from: `plugin` in metrics.  Order is ABI: append.
+ * NONE: nobody had an answer, so REFUSED or SERVFAIL; RECORD: `lane53ctl record set`.
+ */
+#define LANE53_DIRECTIVES(X)  \
+	X(NONE, "")           \
+	X(RECORD, "record")   \
+	X(HOSTS, "hosts")     \
+	X(FILE, "file")       \
+	X(AUTO, "auto")       \
+	X(CACHE, "cache")     \
+	X(FORWARD, "forward") \
+	X(FANOUT, "fanout")   \
+	X(WHOAMI, "whoami")   \
+	X(CHAOS, "chaos")
+
+enum lane53_directive {
+#define X(name, text) LANE53_BY_##name,
+	LANE53_DIRECTIVES(X)
+#undef X
+		LANE53_DIRECTIVE_COUNT
+};
+
+/* Rows have room for more, and a power of two is a mask to the verifier. */
+#define LANE53_DIRECTIVE_MAX 16
+
 /* ---- series: what XDP answered, by metric label ---- */
 
 /*
- * PERCPU_ARRAY `series`: index from lane53_series_idx().  Labels (server, zone, view)
- * are numbered by the daemon, kept in the zone store, and never reused; 0 is "other".
+ * PERCPU_ARRAY `series`: one row per label.  Labels (server, zone, view) are numbered by
+ * the daemon, kept in the zone store, and never reused; 0 is "other".
  */
-#define LANE53_LABEL_MAX     64
-#define LANE53_TYPE_CLASSES  16
-#define LANE53_RCODE_CLASSES 2 /* NOERROR, NXDOMAIN: nothing else is published */
-#define LANE53_SERIES_COUNT \
-	(LANE53_LABEL_MAX * LANE53_TYPE_CLASSES * LANE53_RCODE_CLASSES * 2)
+#define LANE53_LABEL_MAX    64
+#define LANE53_TYPE_CLASSES 32
 
-/* Types with a name of their own in metrics; order is ABI. 0 = other. */
+/* Nothing else is published. */
+enum lane53_result {
+	LANE53_RESULT_NOERROR,
+	LANE53_RESULT_NXDOMAIN,
+	LANE53_RESULT_NODATA, /* NOERROR, with no answer but an SOA (RFC 2308 2.2) */
+	LANE53_RESULT_COUNT
+};
+#define LANE53_RESULT_MAX 4 /* a mask, again */
+
+/* Types with a name of their own in metrics, CoreDNS's; order is ABI. 0 = other. */
 #define LANE53_TYPES(X) \
 	X(A, 1)         \
 	X(NS, 2)        \
@@ -318,7 +353,11 @@ static inline __u32 lane53_asked_lane(__u32 idx, __u32 lanes)
 	X(DNSKEY, 48)   \
 	X(SVCB, 64)     \
 	X(HTTPS, 65)    \
-	X(CAA, 257)     \
+	X(RRSIG, 46)    \
+	X(NSEC, 47)     \
+	X(NSEC3, 50)    \
+	X(IXFR, 251)    \
+	X(AXFR, 252)    \
 	X(ANY, 255)
 
 static inline __u32 lane53_type_class(__u16 qtype)
@@ -333,29 +372,20 @@ static inline __u32 lane53_type_class(__u16 qtype)
 	return 0;
 }
 
-static inline __u32 lane53_series_idx(__u32 label, __u32 type_class, __u32 nxdomain,
-				      __u32 ipv6)
-{
-	return ((label * LANE53_TYPE_CLASSES + type_class) * LANE53_RCODE_CLASSES +
-		nxdomain) *
-		       2 +
-	       ipv6;
-}
-
 /* Message size buckets, CoreDNS's: upper bounds 0 100 200 300 400 511 1023 2047 (+Inf). */
 #define LANE53_SIZE_BUCKETS 8
 
+/* Counters only, 64 bits each: a busy CPU would wrap 32 within the hour. */
 struct lane53_series {
-	__u64 count;
 	__u64 do_count;
 	__u64 request_bytes;
 	__u64 response_bytes;
 	__u64 truncated;
-	__u64 pad;
-	__u32 request_bucket
-		[LANE53_SIZE_BUCKETS]; /* not cumulative; index = lane53_size_bucket() */
-	__u32 response_bucket[LANE53_SIZE_BUCKETS];
-	__u64 pad1[2];
+	/* not cumulative; index = lane53_size_bucket() */
+	__u64 request_bucket[LANE53_SIZE_BUCKETS];
+	__u64 response_bucket[LANE53_SIZE_BUCKETS];
+	__u64 requests[2 /* IPv4, IPv6 */][LANE53_TYPE_CLASSES];
+	__u64 responses[LANE53_DIRECTIVE_MAX][LANE53_RESULT_MAX];
 };
 
 static inline __u32 lane53_size_bucket(__u32 bytes)
@@ -449,7 +479,8 @@ LANE53_ABI_ASSERT(sizeof(struct lane53_large) == 1280);
 LANE53_ABI_ASSERT(sizeof(struct lane53_cached_name) == 128);
 LANE53_ABI_ASSERT(__builtin_offsetof(struct lane53_settings, heartbeat_ns) % 64 == 0);
 LANE53_ABI_ASSERT(sizeof(struct lane53_asked) == 32);
-LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 128);
+LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 1184);
+LANE53_ABI_ASSERT(LANE53_LABEL_MAX <= 256); /* lane53_slot.label */
 LANE53_ABI_ASSERT(sizeof(struct lane53_tag) == 34);
 LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 336);
 

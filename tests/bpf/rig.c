@@ -243,6 +243,7 @@ struct lane53_slot *rig_try_put(struct rig *rig, struct rig_table *table,
 	slot->flags = (uint16_t)(LANE53_SLOT_USED | e->slot_flags |
 				 e->rcode << LANE53_SLOT_RCODE_SHIFT);
 	slot->label = RIG_LABEL;
+	slot->directive = RIG_DIRECTIVE;
 	slot->csum = htons((uint16_t)packet_sum(e->bytes, e->len, 0));
 	if (e->len > LANE53_INLINE_BYTES || e->nscount || e->ancount > 1) {
 		put_blob(table, slot, e);

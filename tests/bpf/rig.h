@@ -17,10 +17,11 @@
 
 struct lane53_bpf;
 
-#define RIG_IFACE "l53t0"
-#define RIG_PEER  "l53t1"
-#define RIG_VIEW  1 /* of the preset services */
-#define RIG_LABEL 3
+#define RIG_IFACE     "l53t0"
+#define RIG_PEER      "l53t1"
+#define RIG_VIEW      1 /* of the preset services */
+#define RIG_LABEL     3
+#define RIG_DIRECTIVE LANE53_BY_AUTO
 
 struct rig {
 	struct lane53_bpf *skel;

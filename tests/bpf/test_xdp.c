@@ -351,7 +351,8 @@ static void test_attach(void)
 static void test_counts(void)
 {
 	uint64_t before[LANE53_OUTCOME_COUNT], after[LANE53_OUTCOME_COUNT];
-	struct xdp_series rows[XDP_SERIES_PER_LABEL];
+	const uint32_t type = lane53_type_class(TYPE_A);
+	struct lane53_series row;
 	struct xdp_reply reply;
 
 	CU_ASSERT_EQUAL(xdp_outcomes(xdp, before), 0);
@@ -359,15 +360,12 @@ static void test_counts(void)
 	CU_ASSERT_EQUAL(xdp_outcomes(xdp, after), 0);
 	CU_ASSERT_EQUAL(after[LANE53_ANSWERED_LOCAL],
 			before[LANE53_ANSWERED_LOCAL] + 1);
-	CU_ASSERT_EQUAL(xdp_series(xdp, 0, rows), 0);
-	CU_ASSERT_EQUAL(
-		rows[lane53_series_idx(0, lane53_type_class(TYPE_A), 0, 0)].count, 2);
-	CU_ASSERT_EQUAL(
-		rows[lane53_series_idx(0, lane53_type_class(TYPE_A), 0, 1)].count, 1);
-	CU_ASSERT_EQUAL(xdp_series(xdp, 5, rows), 0);
-	CU_ASSERT_EQUAL(
-		rows[lane53_series_idx(0, lane53_type_class(TYPE_A), 0, 0)].count, 0);
-	CU_ASSERT_EQUAL(xdp_series(xdp, LANE53_LABEL_MAX, rows), -EINVAL);
+	CU_ASSERT_EQUAL(xdp_series(xdp, 0, &row), 0);
+	CU_ASSERT_EQUAL(row.requests[0][type], 2);
+	CU_ASSERT_EQUAL(row.requests[1][type], 1);
+	CU_ASSERT_EQUAL(xdp_series(xdp, 5, &row), 0);
+	CU_ASSERT_EQUAL(row.requests[0][type], 0);
+	CU_ASSERT_EQUAL(xdp_series(xdp, LANE53_LABEL_MAX, &row), -EINVAL);
 	CU_ASSERT_STRING_EQUAL(xdp_outcome_name(LANE53_TO_LANE), "TO_LANE");
 }
 

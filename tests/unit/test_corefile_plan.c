@@ -256,6 +256,7 @@ static void labels_end_in_the_rest(void)
 	for (unsigned i = 0; i < 128; i++)
 		CU_ASSERT_EQUAL(plan->blocks[0].zones[i].label,
 				i + 1 < LANE53_LABEL_MAX ? i + 1 : 0);
+	CU_ASSERT_EQUAL(plan->views[0].label, 0);
 	plan_free(plan);
 	plan_origins_deinit(&origins);
 	config_free(config);

@@ -639,6 +639,7 @@ static void counted_and_logged(void)
 	kit_close(&kit);
 	kp.blocks[2].log = PLAN_LOG_SUCCESS | PLAN_LOG_ERROR;
 	kp.blocks[0].log = PLAN_LOG_DENIAL;
+	kp.view.label = 9;
 	kit_open(&kit, zone_records, &kp.plan, false);
 
 	kit_ask(&kit, "Host.lan A", "do");
@@ -674,10 +675,17 @@ static void counted_and_logged(void)
 	CU_ASSERT_EQUAL(kit.stats->servfail, 1);
 	CU_ASSERT_EQUAL(kit.stats->label[3].requests[0][0][lane53_type_class(TYPE_A)],
 			2);
-	CU_ASSERT_EQUAL(kit.stats->label[3].responses[RCODE_SERVFAIL], 1);
+	CU_ASSERT_EQUAL(kit.stats->label[3].responses[LANE53_BY_HOSTS][RCODE_NOERROR],
+			1);
+	CU_ASSERT_EQUAL(kit.stats->label[3].responses[LANE53_BY_NONE][RCODE_SERVFAIL],
+			1);
 	CU_ASSERT_EQUAL(kit.stats->label[3].do_requests, 1);
-	CU_ASSERT_EQUAL(kit.stats->label[1].responses[RCODE_NXDOMAIN], 1);
-	CU_ASSERT_EQUAL(kit.stats->label[0].requests[1][0][lane53_type_class(TYPE_A)],
+	CU_ASSERT_EQUAL(kit.stats->label[1].responses[LANE53_BY_FILE][RCODE_NXDOMAIN],
+			1);
+	/* what met no block of the view */
+	CU_ASSERT_EQUAL(kit.stats->label[9].requests[1][0][lane53_type_class(TYPE_A)],
+			1);
+	CU_ASSERT_EQUAL(kit.stats->label[9].responses[LANE53_BY_NONE][RCODE_REFUSED],
 			1);
 	kit_close(&kit);
 

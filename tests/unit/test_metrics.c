@@ -208,7 +208,7 @@ static double value_of(const struct checked *c, const char *series)
 /* ---- what is given ---- */
 
 static struct worker_stats dpdk, sockets;
-static struct xdp_series series[XDP_SERIES_PER_LABEL];
+static struct lane53_series series;
 static uint64_t outcomes[LANE53_OUTCOME_COUNT];
 static struct checked checked;
 
@@ -231,8 +231,9 @@ static void fill_worker(struct worker_stats *stats, unsigned label)
 
 	stats_add(&row->requests[0][0][lane53_type_class(TYPE_A)], 10);
 	stats_add(&row->requests[1][1][0], 2);
-	stats_add(&row->responses[RCODE_NOERROR], 11);
-	stats_add(&row->responses[RCODE_SERVFAIL], 1);
+	stats_add(&row->responses[LANE53_BY_HOSTS][RCODE_NOERROR], 8);
+	stats_add(&row->responses[LANE53_BY_CACHE][RCODE_NOERROR], 3);
+	stats_add(&row->responses[LANE53_BY_NONE][RCODE_SERVFAIL], 1);
 	stats_add(&row->duration[2], 11);
 	stats_add(&row->duration[STATS_DURATION_BUCKETS - 1], 1);
 	stats_add(&row->duration_sum_ns, 10011000000);
@@ -264,7 +265,7 @@ static void fill_upstream(struct stats_upstream *row, const char *name)
 static void everything(void)
 {
 	static const struct metrics_label labels[] = {
-		{ 3, "dns://:53", "example.org.", "", series },
+		{ 3, "dns://:53", "example.org.", "", &series },
 		{ 4, "dns://:53", "quoted\"\\\n.", "inner", NULL },
 	};
 	const struct metrics_worker workers[] = { { "dpdk", &dpdk, true, 2 },
@@ -308,23 +309,23 @@ static void everything(void)
 		.health = &health,
 		.degraded = 1,
 	};
-	struct xdp_series *row;
-
 	fill_worker(&dpdk, 3);
 	fill_worker(&sockets, 3);
 	fill_worker(&sockets, 0); /* queries that met no block */
 	fill_upstream(&dpdk.upstream[0], "192.0.2.1:53");
 	fill_upstream(&sockets.upstream[9], "192.0.2.1:53");
 	fill_upstream(&sockets.upstream[2], "[2001:db8::1]:53");
-	row = &series[lane53_series_idx(0, lane53_type_class(TYPE_A), 0, 0)];
-	*row = (struct xdp_series){ .count = 100,
-				    .do_count = 7,
-				    .request_bytes = 4000,
-				    .response_bytes = 60000,
-				    .truncated = 5,
-				    .request_bucket = { [1] = 100 },
-				    .response_bucket = { [6] = 90, [7] = 10 } };
-	series[lane53_series_idx(0, lane53_type_class(TYPE_AAAA), 1, 1)].count = 30;
+	series = (struct lane53_series){ .do_count = 7,
+					 .request_bytes = 4000,
+					 .response_bytes = 60000,
+					 .truncated = 5,
+					 .request_bucket = { [1] = 130 },
+					 .response_bucket = { [6] = 120, [7] = 10 } };
+	series.requests[0][lane53_type_class(TYPE_A)] = 100;
+	series.requests[1][lane53_type_class(TYPE_AAAA)] = 30;
+	series.responses[LANE53_BY_HOSTS][LANE53_RESULT_NOERROR] = 90;
+	series.responses[LANE53_BY_CACHE][LANE53_RESULT_NODATA] = 10;
+	series.responses[LANE53_BY_CACHE][LANE53_RESULT_NXDOMAIN] = 30;
 	outcomes[LANE53_ANSWERED_LOCAL] = 120;
 	outcomes[LANE53_EVENT_LOST] = 3;
 	stats_add(&dpdk.lane_rx, 77);
@@ -351,10 +352,13 @@ static void everything(void)
 		  10 },
 		{ "coredns_dns_do_requests_total{" LABELS "}", 13 },
 		{ "coredns_dns_responses_total{" LABELS
-		  ",rcode=\"NOERROR\",plugin=\"\"}",
-		  122 },
+		  ",rcode=\"NOERROR\",plugin=\"hosts\"}",
+		  106 },
 		{ "coredns_dns_responses_total{" LABELS
-		  ",rcode=\"NXDOMAIN\",plugin=\"\"}",
+		  ",rcode=\"NOERROR\",plugin=\"cache\"}",
+		  16 },
+		{ "coredns_dns_responses_total{" LABELS
+		  ",rcode=\"NXDOMAIN\",plugin=\"cache\"}",
 		  30 },
 		{ "coredns_dns_responses_total{" LABELS
 		  ",rcode=\"SERVFAIL\",plugin=\"\"}",
@@ -376,7 +380,7 @@ static void everything(void)
 		  0 },
 		{ "coredns_dns_request_size_bytes_bucket{" LABELS
 		  ",proto=\"udp\",le=\"100\"}",
-		  120 },
+		  150 },
 		{ "coredns_dns_request_size_bytes_sum{" LABELS ",proto=\"udp\"}",
 		  4800 },
 		{ "coredns_dns_request_size_bytes_bucket{" LABELS
@@ -385,10 +389,10 @@ static void everything(void)
 		{ "coredns_dns_request_size_bytes_count{" LABELS ",proto=\"tcp\"}", 4 },
 		{ "coredns_dns_response_size_bytes_bucket{" LABELS
 		  ",proto=\"udp\",le=\"1023\"}",
-		  110 },
+		  140 },
 		{ "coredns_dns_response_size_bytes_bucket{" LABELS
 		  ",proto=\"udp\",le=\"2047\"}",
-		  120 },
+		  150 },
 		{ "coredns_cache_requests_total{server=\"dns://:53\","
 		  "zones=\"example.org.\",view=\"\"}",
 		  18 },

@@ -88,6 +88,7 @@ static struct plan_view views[] = {
 	{ .id = 9,
 	  .name = (char *)"default",
 	  .manual = 4,
+	  .label = 5,
 	  .blocks = all_blocks,
 	  .block_count = 3 },
 };
@@ -138,6 +139,8 @@ static void decoded_is_what_was_encoded(void)
 			0);
 	CU_ASSERT_TRUE(copy->blocks[1].cache.disable_denial);
 	CU_ASSERT_EQUAL(copy->blocks[1].zones[1].label, 63);
+	CU_ASSERT_EQUAL(copy->views[0].label, 5);
+	CU_ASSERT_FALSE(copy->blocks[0].steps[1].automatic);
 	free(text);
 	free(again);
 	plan_free(copy);
