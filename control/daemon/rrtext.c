@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rrtext.c - see rrtext.h; the reading is ldns's. */
+/* rrtext.c - see rrtext.h. */
 #include "rrtext.h"
 
 #include <errno.h>
-#include <ldns/ldns.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,8 @@
 #include "dns/name.h"
 #include "lane53/wire.h"
 #include "problem.h"
-
-#define DEFAULT_TTL_S 3600 /* as ldns and zone files without $TTL have it */
+#include "source/zonerecord.h"
+#include "source/zonetext.h"
 
 static struct rrtext_set *set_of(struct rrtext *rrs, const uint8_t *owner,
 				 uint16_t type)
@@ -54,60 +53,67 @@ static int append(struct rrset *set, const uint8_t *rdata, uint16_t len)
 	return 0;
 }
 
-static bool is_stored(uint16_t type)
+static int add_record(struct rrtext *rrs, const struct zonerecord *record)
 {
-	return type && type != TYPE_OPT && type != TYPE_TSIG && type != TYPE_IXFR &&
-	       type != TYPE_AXFR && type != TYPE_ANY;
+	uint8_t owner[255];
+	struct rrtext_set *set;
+
+	name_lower(owner, record->owner);
+	set = set_of(rrs, owner, record->type);
+	if (!set)
+		return -ENOMEM;
+	set->set.ttl_s = record->ttl_s > ZONERECORD_TTL_MAX ? 0 : record->ttl_s;
+	return append(&set->set, record->rdata, record->rdata_len);
 }
 
-static int add_rr(struct rrtext *rrs, const ldns_rr *rr, const char *text,
-		  struct problem *problem)
+/* Read the one record of @file.  Return: 0, -EINVAL (@ret_problem), -ENOMEM. */
+static int read_record(FILE *file, struct zonerecord *record,
+		       struct zonetext_problem *ret_problem)
 {
-	uint16_t type = (uint16_t)ldns_rr_get_type(rr);
-	uint8_t owner[255];
-	ldns_buffer *wire;
-	struct rrtext_set *set;
-	int r = -ENOMEM;
+	static const uint8_t root[1];
+	struct zonetext *text;
+	struct zonetext_entry entry;
+	int r = zonetext_open(&text, file);
 
-	if (!is_stored(type) || ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
-	    ldns_rdf_size(ldns_rr_owner(rr)) > sizeof(owner)) {
-		problem_set(
-			problem, NULL, 0,
-			"'%.200s': expected a record of class IN and of a type that "
-			"is stored",
-			text);
-		return -EINVAL;
-	}
-	name_lower(owner, ldns_rdf_data(ldns_rr_owner(rr)));
-	wire = ldns_buffer_new(LDNS_MIN_BUFLEN);
-	set = set_of(rrs, owner, type);
-	if (wire && set && ldns_rr_rdata2buffer_wire(wire, rr) == LDNS_STATUS_OK) {
-		size_t len = ldns_buffer_position(wire);
-
-		if (len <= UINT16_MAX)
-			r = append(&set->set, ldns_buffer_begin(wire), (uint16_t)len);
-		set->set.ttl_s = ldns_rr_ttl(rr) & 0x80000000u ? 0 : ldns_rr_ttl(rr);
-	}
-	ldns_buffer_free(wire);
+	if (r)
+		return r;
+	snprintf(ret_problem->text, sizeof(ret_problem->text), "expected one record");
+	zonerecord_init(record, root);
+	r = zonetext_next(text, &entry, ret_problem);
+	if (r == ZONETEXT_ENTRY)
+		r = zonerecord_read(record, &entry, ret_problem);
+	else
+		r = r < 0 ? r : -EINVAL;
+	if (r == 0 && zonetext_next(text, &entry, ret_problem) != ZONETEXT_END)
+		r = -EINVAL;
+	zonetext_close(text);
 	return r;
 }
 
 int rrtext_add(struct rrtext *rrs, const char *text, struct problem *problem)
 {
-	ldns_rr *rr = NULL;
-	ldns_status status;
-	int r;
+	struct zonerecord *record = malloc(sizeof(*record));
+	struct zonetext_problem why = { .value = "" };
+	FILE *file;
+	int r = -ENOMEM;
 
-	status = ldns_rr_new_frm_str(&rr, text, DEFAULT_TTL_S, NULL, NULL);
-	if (status != LDNS_STATUS_OK) {
-		problem_set(problem, NULL, 0,
-			    "'%.200s': %s; expected a record as in "
-			    "\"a.example. 30 IN A 192.0.2.1\"",
-			    text, ldns_get_errorstr_by_id(status));
-		return -EINVAL;
-	}
-	r = add_rr(rrs, rr, text, problem);
-	ldns_rr_free(rr);
+	text += strspn(text, " \t");
+	/* An empty one cannot be opened: a newline is as empty. */
+	file = *text ? fmemopen((void *)text, strlen(text), "r")
+		     : fmemopen("\n", 1, "r");
+	if (record && file)
+		r = read_record(file, record, &why);
+	if (r == 0)
+		r = add_record(rrs, record);
+	if (r == -EINVAL)
+		problem_set(
+			problem, NULL, 0,
+			"'%.200s': %s%s%s%s, as in \"a.example. 30 IN A 192.0.2.1\"",
+			text, why.value[0] ? "'" : "", why.value,
+			why.value[0] ? "': " : "", why.text);
+	if (file)
+		fclose(file);
+	free(record);
 	return r;
 }
 
@@ -137,7 +143,7 @@ int rrtext_target(struct rrtext *rrs, const char *text, uint8_t ret_owner[255],
 	name_lower(ret_owner, wire);
 	if (fields == 1)
 		return 0;
-	*ret_type = (uint16_t)ldns_get_rr_type_by_name(type);
+	*ret_type = zonerecord_type(type);
 	if (fields == 2 && *ret_type)
 		return 0;
 	r = rrtext_add(rrs, text, problem);

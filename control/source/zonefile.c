@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * zonefile.c - a master file by ldns, record by record.
+ * zonefile.c - a master file, entry by entry, and what holds for all of it.
  *
- * After a bad line reading goes on, so that all of them are told at once.
+ * After a bad entry reading goes on, so that all of them are told at once.
  */
 #include "source/zonefile.h"
 
 #include <errno.h>
-#include <ldns/ldns.h>
-#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dns/name.h"
 #include "lane53/wire.h"
 #include "source/input.h"
 #include "source/records.h"
 #include "source/report.h"
-
-#define TTL_DEFAULT_S 3600 /* as CoreDNS */
+#include "source/zonerecord.h"
+#include "source/zonetext.h"
 
 struct zonefile {
 	const char *path;
 	const uint8_t *origin;
 	struct report *report;
 	struct records *records;
-	ldns_buffer *rdata;
-	unsigned soa_line; /* of the first SOA */
+	struct zonetext *text;
+	struct zonetext_problem problem; /* of the entry at hand */
+	struct zonerecord record;        /* likewise */
+	unsigned soa_line;               /* of the first SOA */
 
 	/* the owner being checked */
 	uint8_t owner[255];
@@ -35,133 +37,170 @@ struct zonefile {
 	bool has_ns;
 };
 
-static void complain(struct zonefile *z, bool fatal, unsigned line, const char *what)
+/* ---- entries ---- */
+
+/* Report z->problem. */
+static void tell(struct zonefile *z, bool fatal)
+{
+	report_problem(z->report, fatal, z->path, z->problem.line, "\"%s\": %s",
+		       z->problem.value, z->problem.text);
+}
+
+/* Report that @word is wrong: @text says why. */
+static void complain(struct zonefile *z, bool fatal, const struct zonetext_word *word,
+		     const char *text)
+{
+	char quote[INPUT_QUOTE_ROOM];
+
+	report_problem(z->report, fatal, z->path, word->line, "\"%s\": %s",
+		       input_quote(quote, word->text), text);
+}
+
+static void warn_of_oddities(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	if (z->record.address_name)
+		complain(
+			z, false, z->record.address_name,
+			"read as a name of this zone; expected a name, not an address");
+	if (z->record.ttl_s > ZONERECORD_TTL_MAX)
+		complain(z, false, &entry->words[0],
+			 "a TTL above 2147483647 is 0 (RFC 2181 8)");
+}
+
+static int add(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	const struct record record = {
+		.owner = z->record.owner,
+		.type = z->record.type,
+		.ttl_s = z->record.ttl_s > ZONERECORD_TTL_MAX ? 0 : z->record.ttl_s,
+		.rdata = z->record.rdata,
+		.rdata_len = z->record.rdata_len,
+		.line = z->record.line,
+	};
+
+	if (!name_is_below(record.owner, z->origin)) {
+		complain(z, false, &entry->words[0],
+			 "left out: expected a name at or below the zone's");
+		return 0;
+	}
+	if (record.type == TYPE_SOA && !name_equal(record.owner, z->origin)) {
+		complain(z, true, &entry->words[0],
+			 "expected SOA only at the zone's own name");
+		return 0;
+	}
+	warn_of_oddities(z, entry);
+	return records_add(z->records, &record);
+}
+
+static void set_ttl(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	uint32_t ttl_s;
+
+	if (entry->count != 2 || entry->words[1].quoted ||
+	    !zonerecord_seconds(entry->words[1].text, &ttl_s) ||
+	    ttl_s > ZONERECORD_TTL_MAX)
+		complain(z, true, &entry->words[entry->count > 1],
+			 "expected $TTL and 0 to 2147483647 seconds, or as 1w2d3h4m5s");
+	else
+		z->record.default_ttl_s = ttl_s;
+}
+
+static void set_origin(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	uint8_t name[255];
+
+	if (entry->count != 2)
+		complain(z, true, &entry->words[0],
+			 "expected $ORIGIN and a domain name");
+	else if (!zonerecord_name(&z->record, name, &entry->words[1], &z->problem))
+		tell(z, true);
+	else
+		memcpy(z->record.origin, name, name_size(name));
+}
+
+static void follow_directive(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	const struct zonetext_word *word = &entry->words[0];
+
+	if (strcasecmp(word->text, "$TTL") == 0)
+		set_ttl(z, entry);
+	else if (strcasecmp(word->text, "$ORIGIN") == 0)
+		set_origin(z, entry);
+	else if (strcasecmp(word->text, "$INCLUDE") == 0)
+		complain(
+			z, true, word,
+			"not supported: expected records; put those of that file here");
+	else if (strcasecmp(word->text, "$GENERATE") == 0)
+		complain(z, true, word,
+			 "not supported: expected records; write out what it stands "
+			 "for");
+	else
+		complain(z, true, word,
+			 "expected $ORIGIN, $TTL, or a record (a name that begins with "
+			 "$ is written \\$)");
+}
+
+static bool is_directive(const struct zonetext_entry *entry)
+{
+	return !entry->is_indented && !entry->words[0].quoted &&
+	       entry->words[0].text[0] == '$';
+}
+
+static int read_entry(struct zonefile *z, const struct zonetext_entry *entry)
+{
+	int r;
+
+	if (is_directive(entry)) {
+		follow_directive(z, entry);
+		return 0;
+	}
+	r = zonerecord_read(&z->record, entry, &z->problem);
+	if (r == 0)
+		return add(z, entry);
+	if (r == -EINVAL)
+		tell(z, true);
+	return r == -EINVAL ? 0 : r;
+}
+
+static int read_records(struct zonefile *z, FILE *file)
+{
+	struct zonetext_entry entry;
+	int r = zonetext_open(&z->text, file);
+
+	zonerecord_init(&z->record, z->origin);
+	while (r == 0) {
+		r = zonetext_next(z->text, &entry, &z->problem);
+		if (r == ZONETEXT_END)
+			break;
+		if (r == ZONETEXT_BAD)
+			tell(z, true);
+		if (r > 0)
+			r = r == ZONETEXT_ENTRY ? read_entry(z, &entry) : 0;
+	}
+	if (r == 0 && zonetext_is_cut(z->text))
+		report_problem(z->report, false, z->path, zonetext_line(z->text),
+			       "no newline at the end: has the file been cut?");
+	if (r == -EIO) {
+		report_problem(z->report, true, z->path, zonetext_line(z->text),
+			       "cannot be read further; expected a readable file");
+		r = 0;
+	}
+	zonetext_close(z->text);
+	return r;
+}
+
+/* ---- what holds for the zone as a whole ---- */
+
+/* Report what is wrong at @line, which is long past. */
+static void complain_of_line(struct zonefile *z, unsigned line, const char *what)
 {
 	char quote[INPUT_QUOTE_ROOM] = "";
 
 	/* The line is looked for from the top: not for those that nobody hears of. */
 	if (z->report->count < REPORT_MAX)
 		input_quote_line(quote, z->path, &line);
-	report_problem(z->report, fatal, z->path, line, "\"%s\": %s", quote, what);
+	report_problem(z->report, true, z->path, line, "\"%s\": %s", quote, what);
 }
-
-/* Copy the wire name of @rdf.  Return: is it one? */
-static bool read_owner(uint8_t owner[255], const ldns_rdf *rdf)
-{
-	size_t size = rdf ? ldns_rdf_size(rdf) : 0;
-
-	if (size > NAME_MAX_BYTES || name_length(ldns_rdf_data(rdf), size) != size)
-		return false;
-	name_lower(owner, ldns_rdf_data(rdf));
-	return true;
-}
-
-static int add(struct zonefile *z, const ldns_rr *rr, unsigned line)
-{
-	uint8_t owner[255];
-	struct record record = {
-		.owner = owner,
-		.type = (uint16_t)ldns_rr_get_type(rr),
-		.ttl_s = ldns_rr_ttl(rr) >> 31 ? 0 : ldns_rr_ttl(rr), /* RFC 2181 8 */
-		.line = line,
-	};
-
-	ldns_buffer_clear(z->rdata);
-	if (!read_owner(owner, ldns_rr_owner(rr)) ||
-	    ldns_rr_rdata2buffer_wire(z->rdata, rr) != LDNS_STATUS_OK) {
-		complain(z, true, line, "expected a record that fits a message");
-		return 0;
-	}
-	if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN) {
-		complain(z, true, line, "expected class IN");
-		return 0;
-	}
-	if (!name_is_below(owner, z->origin)) {
-		complain(z, false, line,
-			 "left out: expected a name at or below the zone's");
-		return 0;
-	}
-	if (record.type == TYPE_SOA && !name_equal(owner, z->origin)) {
-		complain(z, true, line, "expected SOA only at the zone's own name");
-		return 0;
-	}
-	record.rdata = ldns_buffer_begin(z->rdata);
-	record.rdata_len = (uint16_t)ldns_buffer_position(z->rdata);
-	return records_add(z->records, &record);
-}
-
-static int read_one(struct zonefile *z, FILE *file, uint32_t *ttl_s, ldns_rdf **origin,
-		    ldns_rdf **previous, int *line)
-{
-	unsigned start = (unsigned)*line;
-	ldns_rr *rr = NULL;
-	int r = 0;
-	ldns_status status =
-		ldns_rr_new_frm_fp_l(&rr, file, ttl_s, origin, previous, line);
-	char text[160];
-
-	switch (status) {
-	case LDNS_STATUS_OK:
-		r = add(z, rr, start);
-		ldns_rr_free(rr);
-		return r;
-	case LDNS_STATUS_SYNTAX_EMPTY:
-	case LDNS_STATUS_SYNTAX_TTL:    /* $TTL was read */
-	case LDNS_STATUS_SYNTAX_ORIGIN: /* $ORIGIN was read */
-		return 0;
-	case LDNS_STATUS_MEM_ERR:
-		return -ENOMEM;
-	case LDNS_STATUS_SYNTAX_INCLUDE:
-	case LDNS_STATUS_SYNTAX_INCLUDE_ERR_NOTIMPL:
-		complain(z, true, start,
-			 "$INCLUDE is not supported: expected records; put those of "
-			 "that file here");
-		return 0;
-	default:
-		snprintf(text, sizeof(text), "%s; expected OWNER [TTL] [IN] TYPE RDATA",
-			 ldns_get_errorstr_by_id(status));
-		complain(z, true, start, text);
-		return 0;
-	}
-}
-
-/*
- * ldns takes more than 128 KiB for each record and gives it back.  Where that is at the
- * end of the heap, glibc returns it to the kernel each time (its threshold is 128 KiB):
- * a million records took 7 s that take 1.7.
- */
-static void keep_heap(void)
-{
-#ifdef __GLIBC__
-	(void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
-	(void)mallopt(M_TOP_PAD, 1 << 20);
-#endif
-}
-
-static int read_records(struct zonefile *z, FILE *file)
-{
-	ldns_rdf *origin = NULL, *previous = NULL;
-	uint32_t ttl_s = TTL_DEFAULT_S;
-	int line = 1, r = 0;
-
-	keep_heap();
-	origin = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name_size(z->origin),
-				       z->origin);
-	z->rdata = ldns_buffer_new(LDNS_MAX_PACKETLEN);
-	if (!origin || !z->rdata)
-		r = -ENOMEM;
-	while (r == 0 && !feof(file) && !ferror(file))
-		r = read_one(z, file, &ttl_s, &origin, &previous, &line);
-	if (r == 0 && ferror(file))
-		report_problem(z->report, true, z->path, (unsigned)line,
-			       "cannot be read further; expected a readable file");
-	ldns_buffer_free(z->rdata);
-	ldns_rdf_deep_free(origin);
-	ldns_rdf_deep_free(previous);
-	return r;
-}
-
-/* ---- what holds for the zone as a whole ---- */
 
 /* RFC 2181 10.1, RFC 4034 4: beside a CNAME there is only DNSSEC's. */
 static bool is_allowed_beside_cname(uint16_t type)
@@ -189,15 +228,18 @@ static int check_set(void *context, const uint8_t *owner, const struct rrset *se
 	if (set->type == TYPE_CNAME) {
 		z->cname_line = line;
 		if (set->count > 1)
-			complain(z, true, line,
-				 "expected one CNAME of a name, no more");
+			complain_of_line(z, line,
+					 "expected one CNAME of a name, no more");
 	} else if (!is_allowed_beside_cname(set->type)) {
 		z->other_line = line;
 	}
+	if (set->type == TYPE_DNAME && set->count > 1)
+		complain_of_line(z, line, "expected one DNAME of a name, no more");
 	if (z->cname_line && z->other_line) {
-		complain(z, true,
-			 z->cname_line > z->other_line ? z->cname_line : z->other_line,
-			 "expected no other records beside a CNAME (RFC 2181 10.1)");
+		complain_of_line(
+			z,
+			z->cname_line > z->other_line ? z->cname_line : z->other_line,
+			"expected no other records beside a CNAME (RFC 2181 10.1)");
 		z->other_line = 0;
 		z->cname_line = 0;
 	}
@@ -209,7 +251,8 @@ static int check_zone(struct zonefile *z)
 	int r = input_end(z->records, z->path, z->report);
 	char name[NAME_TEXT_ROOM], quote[INPUT_QUOTE_ROOM];
 
-	if (r)
+	/* What a bad line would have been may be all that is missing. */
+	if (r || z->report->fatal_count)
 		return r;
 	records_each(z->records, check_set, z);
 	name_to_text(name, z->origin);
@@ -218,8 +261,8 @@ static int check_zone(struct zonefile *z)
 		report_problem(z->report, true, z->path, 0,
 			       "no SOA of \"%s\": expected one", quote);
 	else if (z->apex_soas > 1)
-		complain(z, true, z->soa_line, "expected one SOA, there are more");
-	if (!z->has_ns)
+		complain_of_line(z, z->soa_line, "expected one SOA, there are more");
+	else if (!z->has_ns)
 		report_problem(z->report, false, z->path, 0,
 			       "no NS of \"%s\": expected one or more", quote);
 	return 0;
@@ -228,29 +271,33 @@ static int check_zone(struct zonefile *z)
 int zonefile_read(struct records **ret_records, const char *path, const uint8_t *origin,
 		  struct report *report)
 {
-	struct zonefile z = { .path = path, .origin = origin, .report = report };
+	struct zonefile *z = calloc(1, sizeof(*z)); /* 64 KiB are much of a stack */
 	FILE *file;
-	int r = input_open(&file, path, report);
+	int r = z ? input_open(&file, path, report) : -ENOMEM;
 
-	if (r == 0) {
-		r = records_open(&z.records);
-		if (r == 0)
-			r = read_records(&z, file);
-		if (r == 0)
-			r = check_zone(&z);
-		fclose(file);
-	} else if (r != -ENOMEM) {
-		r = -EINVAL;
+	if (r) {
+		report_end(report, path);
+		free(z);
+		return r == -ENOMEM ? r : -EINVAL;
 	}
+	z->path = path;
+	z->origin = origin;
+	z->report = report;
+	r = records_open(&z->records);
+	if (r == 0)
+		r = read_records(z, file);
+	if (r == 0)
+		r = check_zone(z);
+	fclose(file);
 	if (r == 0 && report->fatal_count)
 		r = -EINVAL;
 	report_end(report, path);
-	if (r) {
-		records_close(z.records);
-		return r;
-	}
-	*ret_records = z.records;
-	return 0;
+	if (r)
+		records_close(z->records);
+	else
+		*ret_records = z->records;
+	free(z);
+	return r;
 }
 
 bool zonefile_serial(struct records *records, const uint8_t *origin,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * zonefile.h - records from a master file (RFC 1035 5), by ldns.
+ * zonefile.h - records from a master file (RFC 1035 5).
  *
  * $ORIGIN and $TTL are known, $INCLUDE and $GENERATE are not.  Without $TTL and TTL a
- * record has 3600 s.
+ * record has 3600 s, as in CoreDNS.
  *
- * Fatal: a line that cannot be read; no SOA at the origin, or more than one; a CNAME
- * beside other data (RFC 2181 10.1) or a second one; a class other than IN.
- * Warned about and left out: records out of the zone.  Warned about: no NS.
+ * Fatal: an entry that is not in every word a directive or a record (zonerecord.h); no
+ * SOA at the origin, or more than one; a CNAME beside other data (RFC 2181 10.1), a
+ * second one, or a second DNAME (RFC 6672 2.4); a class other than IN.
+ * Warned about and left out: records out of the zone.  Warned about: no NS; a file that
+ * does not end with a newline; a name that looks like an address; a TTL above 2^31 - 1.
  */
 #ifndef LANE53_ZONEFILE_H
 #define LANE53_ZONEFILE_H
