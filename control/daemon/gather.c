@@ -26,7 +26,7 @@ struct worker_stats *gather_map(struct daemon *d, enum worker_io io)
 
 	snprintf(path, sizeof(path), "%s/stats-%s", d->options->run,
 		 worker_io_name(io));
-	return stats_map(&stats, path, 0) == 0 ? stats : NULL;
+	return stats_map_sum(&stats, path) == 0 ? stats : NULL;
 }
 
 uint64_t gather_loop_probes(struct daemon *d)

@@ -6,11 +6,15 @@
  * (the only writer) and by lane53d (which exports it as metrics).  A restarted worker
  * maps the file it finds and goes on counting, so a kill -9 never makes a counter fall.
  * Rows are indexed by the plan's label; sizes and types as in lane53/abi.h.
+ *
+ * A worker of several threads has a file for each, the only writer of which that thread is:
+ * stats-<io>, stats-<io>-1 and so on.  They stay when there are fewer threads later.
  */
 #ifndef LANE53_STATS_H
 #define LANE53_STATS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "lane53/abi.h"
 
@@ -89,6 +93,19 @@ struct worker_stats {
  */
 int stats_map(struct worker_stats **ret_stats, const char *path, int write);
 void stats_unmap(struct worker_stats *stats);
+
+/* The file of thread number @idx where the first's is @path. */
+void stats_path(char *out, size_t room, const char *path, unsigned idx);
+
+/*
+ * All threads' files as one, read now; of the upstreams, one is down for which any thread
+ * takes it for that.  Unmapped with stats_unmap().
+ * Return: as stats_map() for the first thread's file; -ENOMEM.
+ */
+int stats_map_sum(struct worker_stats **ret_stats, const char *path);
+
+/* Gauges to 0: nobody stands behind them any more. */
+void stats_clear_gauges(struct worker_stats *stats);
 
 static inline void stats_add(stats_counter *counter, uint64_t n)
 {

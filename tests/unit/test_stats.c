@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "stats/stats.h"
 
@@ -83,12 +85,79 @@ static void a_cut_file_starts_anew(void)
 	stats_unmap(writer);
 }
 
+/* ---- threads ---- */
+
+static void fill_thread(unsigned idx, uint64_t queries, const char *upstream,
+			uint64_t id, bool down)
+{
+	struct worker_stats *stats;
+	char name[80];
+
+	stats_path(name, sizeof(name), path, idx);
+	CU_ASSERT_EQUAL_FATAL(stats_map(&stats, name, 1), 0);
+	stats->queries = queries;
+	stats->label[LANE53_LABEL_MAX - 1].cache_requests = queries;
+	stats->loop_probes = 1;
+	stats->waiting = 2;
+	stats->upstream[0].id = id;
+	strcpy(stats->upstream[0].name, upstream);
+	stats->upstream[0].asked = queries;
+	stats->upstream[0].answered[15] = 1;
+	stats->upstream[0].down = down;
+	stats_unmap(stats);
+}
+
+static void threads_are_summed(void)
+{
+	struct worker_stats *sum = NULL, *one;
+	char name[80];
+
+	unlink(path);
+	CU_ASSERT_EQUAL(stats_map_sum(&sum, path), -ENOENT);
+	fill_thread(0, 10, "192.0.2.1:53", 7, false);
+	CU_ASSERT_EQUAL_FATAL(stats_map_sum(&sum, path), 0);
+	CU_ASSERT_EQUAL(sum->queries, 10);
+	stats_unmap(sum);
+	fill_thread(1, 20, "192.0.2.2:53", 8, true);
+	fill_thread(2, 30, "192.0.2.1:53", 7, true);
+	CU_ASSERT_EQUAL_FATAL(stats_map_sum(&sum, path), 0);
+	CU_ASSERT_EQUAL(sum->queries, 60);
+	CU_ASSERT_EQUAL(sum->label[LANE53_LABEL_MAX - 1].cache_requests, 60);
+	CU_ASSERT_EQUAL(sum->loop_probes, 3);
+	CU_ASSERT_EQUAL(sum->waiting, 6);
+	CU_ASSERT_EQUAL(sum->starts, 1);
+	CU_ASSERT_EQUAL(sum->upstream[0].id, 7);
+	CU_ASSERT_STRING_EQUAL(sum->upstream[0].name, "192.0.2.1:53");
+	CU_ASSERT_EQUAL(sum->upstream[0].asked, 40);
+	CU_ASSERT_EQUAL(sum->upstream[0].answered[15], 2);
+	CU_ASSERT_EQUAL(sum->upstream[0].down, 1);
+	CU_ASSERT_EQUAL(sum->upstream[1].id, 8);
+	CU_ASSERT_EQUAL(sum->upstream[1].down, 1);
+	CU_ASSERT_EQUAL(sum->upstream[2].id, 0);
+	stats_unmap(sum);
+
+	stats_path(name, sizeof(name), path, 2);
+	CU_ASSERT_EQUAL_FATAL(stats_map(&one, name, 1), 0);
+	stats_clear_gauges(one);
+	stats_unmap(one);
+	CU_ASSERT_EQUAL_FATAL(stats_map_sum(&sum, path), 0);
+	CU_ASSERT_EQUAL(sum->queries, 60); /* a counter never falls */
+	CU_ASSERT_EQUAL(sum->waiting, 4);
+	CU_ASSERT_EQUAL(sum->upstream[0].down, 0);
+	stats_unmap(sum);
+	for (unsigned i = 1; i < 3; i++) {
+		stats_path(name, sizeof(name), path, i);
+		unlink(name);
+	}
+}
+
 static const struct check_case cases[] = {
 	{ "absent file is not made for a reader",
 	  absent_file_is_not_made_for_a_reader },
 	{ "counters survive the writer", counters_survive_the_writer },
 	{ "another version starts anew", another_version_starts_anew },
 	{ "a cut file starts anew", a_cut_file_starts_anew },
+	{ "threads are summed", threads_are_summed },
 };
 
 int main(void)
