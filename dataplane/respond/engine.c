@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "lane53/wire.h"
-#include "cache/table.h"
 #include "respond/state.h"
 #include "store/store.h"
 #include "stats/stats.h"
@@ -45,8 +44,8 @@ void plan_use_release(struct plan_use *use)
 static int open_parts(struct engine *engine)
 {
 	struct cache_config cache = {
-		.max_entries = CACHE_ENTRIES_MAX,
-		.max_bytes = CACHE_BYTES_MAX,
+		.max_entries = engine_part(engine, CACHE_ENTRIES_MAX),
+		.max_bytes = CACHE_BYTES_MAX / engine_count(engine),
 		.seed = engine->config.seed,
 	};
 	uint32_t waiting = engine->config.max_waiting;
@@ -123,7 +122,8 @@ static int limit_cache(struct engine *engine, const struct plan *plan)
 		success = capacity_sum(success, cache->success_capacity);
 		denial = capacity_sum(denial, cache->denial_capacity);
 	}
-	return cache_limit(engine->cache, success, denial);
+	return cache_limit(engine->cache, engine_part(engine, success),
+			   engine_part(engine, denial));
 }
 
 /* Do they differ in more than their number? */
@@ -159,12 +159,9 @@ static int use_plan(struct engine *engine, struct plan *plan)
 		return r;
 	}
 	/* What XDP shows was labelled, logged and allowed by the plan before. */
-	if (engine->use && engine->config.publish &&
-	    is_other_plan(engine->use->plan, plan, engine->plan_text,
-			  engine->plan_text_len)) {
-		table_clear(engine->config.publish);
-		cache_unmark_all(engine->cache);
-	}
+	if (engine->use && is_other_plan(engine->use->plan, plan, engine->plan_text,
+					 engine->plan_text_len))
+		publish_clear(engine);
 	plan_use_release(engine->use);
 	engine->use = use;
 	return 0;
@@ -207,6 +204,7 @@ int engine_batch_begin(struct engine *engine, uint64_t now_ns)
 		engine->read = NULL;
 		return r;
 	}
+	publish_follow(engine);
 	commit_id = store_read_commit_id(engine->read);
 	if (commit_id == engine->commit_id)
 		return engine->plan_error;
@@ -252,23 +250,23 @@ uint64_t engine_tick(struct engine *engine, uint64_t now_ns)
 	if (now_ns >= engine->sweep_ns) {
 		engine->sweep_ns = now_ns + SWEEP_NS;
 		(void)cache_sweep(engine->cache, engine_now_s(engine), SWEEP_COUNT);
-		if (engine->config.publish)
-			(void)table_sweep(engine->config.publish, engine_now_s(engine),
-					  SWEEP_COUNT);
+		publish_sweep(engine, SWEEP_COUNT);
 		show_usage(engine);
 	}
 	return deadlines_run(&engine->deadlines, now_ns, engine);
 }
 
-unsigned engine_flush(struct engine *engine, uint32_t view, const uint8_t *name)
+struct engine_flushed engine_flush(struct engine *engine, uint32_t view,
+				   const uint8_t *name)
 {
-	unsigned count = cache_flush(engine->cache, view, name), retracted = 0;
+	struct engine_flushed flushed = {
+		.cached = cache_flush(engine->cache, view, name),
+	};
 
 	forward_spoil(engine, view, name);
-	if (engine->config.publish)
-		retracted = table_retract_below(engine->config.publish, view, name);
 	/* What is published is in the cache too, but after a restart it is not yet. */
-	return count > retracted ? count : retracted;
+	flushed.published = publish_retract_below(engine, view, name);
+	return flushed;
 }
 
 struct listing {

@@ -13,6 +13,7 @@
 #ifndef LANE53_ENGINE_H
 #define LANE53_ENGINE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,11 +60,22 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 
 /* ---- the engine ---- */
 
+/*
+ * What the engines of several threads have in common: they take turns in writing what
+ * is published, and each has its part of what a plan allows.
+ */
+struct engine_siblings {
+	pthread_mutex_t publishing;
+	_Atomic unsigned clears; /* how often all of it was taken back */
+	unsigned count;          /* of engines */
+};
+
 struct engine_config {
-	struct store *store;         /* borrowed, STORE_READ_ONLY */
-	struct transport *transport; /* borrowed; NULL: forward steps SERVFAIL */
-	struct table *publish;       /* borrowed; NULL: nothing goes to XDP */
-	struct worker_stats *stats;  /* borrowed; NULL: nothing is counted */
+	struct store *store;              /* borrowed, STORE_READ_ONLY */
+	struct transport *transport;      /* borrowed; NULL: forward steps SERVFAIL */
+	struct table *publish;            /* borrowed; NULL: nothing goes to XDP */
+	struct worker_stats *stats;       /* borrowed; NULL: nothing is counted */
+	struct engine_siblings *siblings; /* borrowed; NULL: there is only this one */
 	/* A logged query; time_ns is 0: the engine reads no clock, the worker stamps. */
 	void (*on_event)(void *context, const struct lane53_event *event);
 	void *context;
@@ -139,7 +151,13 @@ void engine_upstream_each(struct engine *engine,
 				       const struct engine_upstream *upstream),
 			  void *context);
 
+/* How many answers went: of this engine's cache, and of the table that all publish in. */
+struct engine_flushed {
+	unsigned cached, published;
+};
+
 /* Forget cached answers at and below @name (wire; NULL = all) in @view (0 = all). */
-unsigned engine_flush(struct engine *engine, uint32_t view, const uint8_t *name);
+struct engine_flushed engine_flush(struct engine *engine, uint32_t view,
+				   const uint8_t *name);
 
 #endif

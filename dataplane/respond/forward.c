@@ -342,7 +342,8 @@ enum forward_result forward_ask(struct engine *engine, const struct origin *orig
 	if (!engine->config.transport || !f ||
 	    engine->waiting_count >= engine->config.max_waiting)
 		return FORWARD_FAILED;
-	if (f->plan->max_concurrent && f->waiting >= f->plan->max_concurrent)
+	if (f->plan->max_concurrent &&
+	    f->waiting >= engine_part(engine, f->plan->max_concurrent))
 		return FORWARD_REFUSED;
 	p = find(engine, hash, question, f);
 	if (p) {

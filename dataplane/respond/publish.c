@@ -22,6 +22,20 @@
 /* With less life than this left, the slot is written for nothing. */
 #define PUBLISH_MIN_S 2
 
+/* This engine's turn to write the table; NULL: nothing is published. */
+static struct table *turn_begin(struct engine *engine)
+{
+	if (engine->config.publish && engine->config.siblings)
+		pthread_mutex_lock(&engine->config.siblings->publishing);
+	return engine->config.publish;
+}
+
+static void turn_end(struct engine *engine)
+{
+	if (engine->config.publish && engine->config.siblings)
+		pthread_mutex_unlock(&engine->config.siblings->publishing);
+}
+
 static bool take_token(struct engine *engine)
 {
 	const uint64_t each_ns = NS_PER_S / PUBLISH_TOKENS;
@@ -36,7 +50,7 @@ static bool take_token(struct engine *engine)
 	return true;
 }
 
-static void count(struct engine *engine, int r)
+static void note(struct engine *engine, int r)
 {
 	struct worker_stats *stats = engine->config.stats;
 
@@ -73,7 +87,6 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 		 const struct answer *answer, const struct cache_hit *hit,
 		 const struct origin *route)
 {
-	struct table *table = engine->config.publish;
 	struct table_key at = table_key_of(key);
 	struct answer shown = *answer;
 	struct table_meta meta = {
@@ -86,8 +99,8 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 	};
 	int r;
 
-	if (!table || !engine->use->plan->publish || hit->published || !is_due(hit) ||
-	    !is_publishable(answer))
+	if (!engine->config.publish || !engine->use->plan->publish || hit->published ||
+	    !is_due(hit) || !is_publishable(answer))
 		return;
 	if (hit->hits < PUBLISH_HITS && !take_token(engine)) {
 		if (engine->config.stats)
@@ -96,8 +109,9 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 	}
 	if (route->block->recursion)
 		shown.flags |= FLAG_RA;
-	r = table_publish(table, &at, &shown, &meta);
-	count(engine, r);
+	r = table_publish(turn_begin(engine), &at, &shown, &meta);
+	turn_end(engine);
+	note(engine, r);
 	if (r == 0)
 		cache_mark(engine->cache, hit, true);
 }
@@ -105,9 +119,55 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 void publish_replaced(struct engine *engine, const struct cache_key *key)
 {
 	struct table_key at = table_key_of(key);
+	struct table *table = turn_begin(engine);
 
-	if (engine->config.publish)
-		(void)table_retract(engine->config.publish, &at);
+	if (table)
+		(void)table_retract(table, &at);
+	turn_end(engine);
+}
+
+void publish_clear(struct engine *engine)
+{
+	struct engine_siblings *siblings = engine->config.siblings;
+	struct table *table = turn_begin(engine);
+
+	if (table)
+		table_clear(table);
+	if (table && siblings)
+		engine->clears = ++siblings->clears;
+	turn_end(engine);
+	if (table)
+		cache_unmark_all(engine->cache);
+}
+
+void publish_follow(struct engine *engine)
+{
+	const struct engine_siblings *siblings = engine->config.siblings;
+	unsigned clears = siblings ? siblings->clears : 0;
+
+	if (clears == engine->clears)
+		return;
+	engine->clears = clears;
+	cache_unmark_all(engine->cache);
+}
+
+unsigned publish_retract_below(struct engine *engine, uint32_t view,
+			       const uint8_t *name)
+{
+	struct table *table = turn_begin(engine);
+	unsigned count = table ? table_retract_below(table, view, name) : 0;
+
+	turn_end(engine);
+	return count;
+}
+
+void publish_sweep(struct engine *engine, unsigned max)
+{
+	struct table *table = turn_begin(engine);
+
+	if (table)
+		(void)table_sweep(table, engine_now_s(engine), max);
+	turn_end(engine);
 }
 
 bool publish_refill(struct engine *engine, const struct cache_key *key)

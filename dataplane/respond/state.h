@@ -103,6 +103,7 @@ struct engine {
 	uint64_t sweep_ns;   /* when next */
 	uint64_t publish_ns; /* tokens up to here are given out */
 	unsigned publish_tokens;
+	unsigned clears; /* of the siblings' table, that the cache knows of */
 
 	struct upstream *upstreams;
 	/* Pools: what was never used is behind *_high, and its pages are not there. */
@@ -134,6 +135,19 @@ static inline uint64_t engine_random(struct engine *engine)
 static inline uint32_t engine_now_s(const struct engine *engine)
 {
 	return (uint32_t)(engine->now_ns / NS_PER_S);
+}
+
+static inline unsigned engine_count(const struct engine *engine)
+{
+	return engine->config.siblings ? engine->config.siblings->count : 1;
+}
+
+/* This engine's part of @all that a plan allows, rounded up; 0 stays 0. */
+static inline unsigned engine_part(const struct engine *engine, unsigned all)
+{
+	const unsigned count = engine_count(engine);
+
+	return all / count + (all % count != 0);
 }
 
 void plan_use_release(struct plan_use *use);
@@ -245,6 +259,14 @@ void publish_hit(struct engine *engine, const struct cache_key *key,
 		 const struct origin *route);
 /* A new answer took the place of one that XDP may still have. */
 void publish_replaced(struct engine *engine, const struct cache_key *key);
+/* Take all of it back, or what is at and below @name in @view: how many. */
+void publish_clear(struct engine *engine);
+unsigned publish_retract_below(struct engine *engine, uint32_t view,
+			       const uint8_t *name);
+/* Has a sibling cleared it?  Then this cache's answers may be published anew. */
+void publish_follow(struct engine *engine);
+/* Free what has expired, looking at @max slots. */
+void publish_sweep(struct engine *engine, unsigned max);
 /* Fetch from XDP's table what this worker has lost.  Return: is it in the cache now? */
 bool publish_refill(struct engine *engine, const struct cache_key *key);
 
