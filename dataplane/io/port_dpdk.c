@@ -27,6 +27,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <xdp/libxdp.h>
 #include "io/frame.h"
@@ -56,9 +57,10 @@
 /* A ring that stays full for so many tries belongs to a lane that is gone. */
 #define TX_TRIES 16
 
-#define HUGEPAGE_MB      256
-#define PLAIN_MB         128
-#define HUGEPAGES_MIN_KB (HUGEPAGE_MB * 1024ul)
+/* For one lane; and for each further one, whose mbufs take 19 MB. */
+#define HUGEPAGE_MB 256
+#define PLAIN_MB    128
+#define LANE_MB     32
 
 struct ticket {
 	uint8_t prefix_len;
@@ -73,7 +75,7 @@ struct dpdk_port {
 	uint16_t id;
 	int fd;
 	unsigned ifindex;
-	char interface[IF_NAMESIZE];
+	char interface[IF_NAMESIZE + 16];
 	struct rte_mempool *pool;
 	struct port_dpdk_counts counts;
 	struct rte_mbuf *tx[TX_ROOM];
@@ -370,23 +372,53 @@ static void format_lcores(char *text, size_t room)
 	snprintf(text + len, room - len, ")");
 }
 
+/* Of @first, whose name may be too long to be an interface's. */
+static void format_interface(char *text, size_t room, const char *first, unsigned idx)
+{
+	if (idx)
+		snprintf(text, room, LANE53_LANE_FORMAT, first, idx);
+	else
+		snprintf(text, room, "%s", first);
+}
+
+static void format_device(char *text, size_t room, unsigned idx)
+{
+	snprintf(text, room, "net_af_xdp%u", idx);
+}
+
+/* The device of lane number @idx, as EAL wants it. */
+static void format_vdev(char *text, size_t room, const char *first, unsigned idx)
+{
+	char interface[IF_NAMESIZE + 16], device[32];
+
+	format_interface(interface, sizeof(interface), first, idx);
+	format_device(device, sizeof(device), idx);
+	snprintf(text, room,
+		 "--vdev=%s,iface=%s,start_queue=0,queue_count=1,busy_budget=0", device,
+		 interface);
+}
+
+static unsigned memory_mb(const struct port_dpdk_config *config, bool hugepages)
+{
+	return (hugepages ? HUGEPAGE_MB : PLAIN_MB) + (config->count - 1) * LANE_MB;
+}
+
 static int eal_start(const struct port_dpdk_config *config, bool hugepages)
 {
-	char lcores[1024], prefix[96], vdev[128], memory[16];
-	char *argv[16];
+	char lcores[1024], prefix[96], memory[16], vdevs[LANE53_LANES_MAX][128];
+	char *argv[16 + LANE53_LANES_MAX];
 	int argc = 0;
 
 	format_lcores(lcores, sizeof(lcores));
 	snprintf(prefix, sizeof(prefix), "--file-prefix=lane53-%s", config->instance);
-	snprintf(
-		vdev, sizeof(vdev),
-		"--vdev=net_af_xdp0,iface=%s,start_queue=0,queue_count=1,busy_budget=0",
-		config->interface);
-	snprintf(memory, sizeof(memory), "%d", hugepages ? HUGEPAGE_MB : PLAIN_MB);
+	snprintf(memory, sizeof(memory), "%u", memory_mb(config, hugepages));
 	argv[argc++] = (char *)"lane53-worker";
 	argv[argc++] = lcores;
 	argv[argc++] = prefix;
-	argv[argc++] = vdev;
+	for (unsigned i = 0; i < config->count; i++) {
+		format_vdev(vdevs[i], sizeof(vdevs[i]), config->interface, i);
+		argv[argc++] = vdevs[i];
+	}
 	argv[argc++] = (char *)"--no-pci";
 	argv[argc++] = (char *)"--no-telemetry";
 	argv[argc++] = (char *)"--log-level=critical";
@@ -419,10 +451,12 @@ static void remove_directory(const struct port_dpdk_config *config)
 static int port_configure(struct dpdk_port *port)
 {
 	struct rte_eth_conf conf = { 0 };
+	char name[32];
 	int r;
 
+	snprintf(name, sizeof(name), "lane%u", port->id);
 	port->pool = rte_pktmbuf_pool_create(
-		"lane", MBUFS, MBUF_CACHE,
+		name, MBUFS, MBUF_CACHE,
 		RTE_ALIGN(sizeof(struct mbuf_private), RTE_MBUF_PRIV_ALIGN), MBUF_ROOM,
 		SOCKET_ID_ANY);
 	if (!port->pool)
@@ -439,8 +473,19 @@ static int port_configure(struct dpdk_port *port)
 	return r == 0 ? rte_eth_dev_start(port->id) : r;
 }
 
-/* The PMD shows its socket to nobody, but it is a descriptor of ours. */
-static int find_xdp_socket(void)
+static bool is_of(int fd, struct port *const *ports, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (port_dpdk_fd(ports[i]) == fd)
+			return true;
+	return false;
+}
+
+/*
+ * The PMD shows its socket to nobody, but it is a descriptor of ours: the one that none of
+ * @ports has, which were opened before.
+ */
+static int find_xdp_socket(struct port *const *ports, unsigned count)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -452,7 +497,7 @@ static int find_xdp_socket(void)
 
 		if (entry->d_name[0] != '.' &&
 		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-		    domain == AF_XDP)
+		    domain == AF_XDP && !is_of(fd, ports, count))
 			found = fd;
 	}
 	if (dir)
@@ -470,7 +515,7 @@ static bool choose_hugepages(const struct port_dpdk_config *config)
 	case DPDK_HUGEPAGES_AUTO:
 		break;
 	}
-	return free_hugepages_kb() >= HUGEPAGES_MIN_KB;
+	return free_hugepages_kb() >= memory_mb(config, true) * 1024ul;
 }
 
 /* What the PMD and its UMEM need; without one of them it says EINVAL, too. */
@@ -505,26 +550,70 @@ static const char *advice(int r)
 	}
 }
 
-int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
+/* Is every lane there, and memory for them? */
+static int check_needs(const struct port_dpdk_config *config, bool hugepages, char *why,
+		       size_t room)
+{
+	const unsigned need_mb = memory_mb(config, true);
+	char interface[IF_NAMESIZE + 16];
+
+	for (unsigned i = 0; i < config->count; i++) {
+		format_interface(interface, sizeof(interface), config->interface, i);
+		if (if_nametoindex(interface))
+			continue;
+		snprintf(why, room, "no network interface %s: lane53d makes the lane",
+			 interface);
+		return -ENODEV;
+	}
+	if (hugepages && free_hugepages_kb() < need_mb * 1024ul) {
+		snprintf(why, room,
+			 "%lu of %u MB of hugepages are free: reserve more "
+			 "(vm.nr_hugepages), or --hugepages no",
+			 free_hugepages_kb() / 1024, need_mb);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Lane number @idx, the lower ones being in @ports already, as this one then is. */
+static int open_one(struct port **ports, const struct port_dpdk_config *config,
+		    unsigned idx)
+{
+	struct dpdk_port *port = calloc(1, sizeof(*port));
+	char device[32];
+	int r;
+
+	if (!port)
+		return -ENOMEM;
+	port->base.ops = &ops;
+	for (unsigned i = 0; i < PORT_BATCH; i++)
+		port->free_replies[port->free_count++] = i;
+	format_interface(port->interface, sizeof(port->interface), config->interface,
+			 idx);
+	port->ifindex = if_nametoindex(port->interface);
+	format_device(device, sizeof(device), idx);
+	r = rte_eth_dev_get_port_by_name(device, &port->id);
+	if (r == 0)
+		r = port_configure(port);
+	if (r < 0) {
+		free(port);
+		return r;
+	}
+	port->fd = find_xdp_socket(ports, idx);
+	ports[idx] = &port->base;
+	return 0;
+}
+
+int port_dpdk_open(struct port **ret_ports, const struct port_dpdk_config *config,
 		   char *why, size_t room)
 {
 	bool hugepages = choose_hugepages(config);
-	unsigned ifindex = if_nametoindex(config->interface);
-	struct dpdk_port *port;
-	int r;
+	struct port *ports[LANE53_LANES_MAX];
+	char interface[IF_NAMESIZE + 16];
+	int r = check_needs(config, hugepages, why, room);
 
-	if (ifindex == 0) {
-		snprintf(why, room, "no network interface %s: lane53d makes the lane",
-			 config->interface);
-		return -ENODEV;
-	}
-	if (hugepages && free_hugepages_kb() < HUGEPAGES_MIN_KB) {
-		snprintf(why, room,
-			 "%lu of %d MB of hugepages are free: reserve more "
-			 "(vm.nr_hugepages), or --hugepages no",
-			 free_hugepages_kb() / 1024, HUGEPAGE_MB);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	/* the dispatcher is refused under lockdown and slows AF_XDP (ARCHITECTURE 2) */
 	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
 	/* where EAL makes its directory, as systemd would say it */
@@ -539,26 +628,24 @@ int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config
 			 config->interface, strerror(-r), advice(r));
 		return r;
 	}
-	port = calloc(1, sizeof(*port));
-	if (!port)
-		return -ENOMEM;
-	port->base.ops = &ops;
-	for (unsigned i = 0; i < PORT_BATCH; i++)
-		port->free_replies[port->free_count++] = i;
-	r = rte_eth_dev_get_port_by_name("net_af_xdp0", &port->id);
-	if (r == 0)
-		r = port_configure(port);
-	if (r < 0) {
-		snprintf(why, room, "no AF_XDP port on %s: %s%s", config->interface,
+	for (unsigned i = 0; i < config->count; i++) {
+		r = open_one(ports, config, i);
+		if (r == 0)
+			continue;
+		format_interface(interface, sizeof(interface), config->interface, i);
+		snprintf(why, room, "no AF_XDP port on %s: %s%s", interface,
 			 strerror(-r), advice(r));
-		free(port);
+		while (i-- > 0)
+			port_close(ports[i]);
 		return r;
 	}
-	port->fd = find_xdp_socket();
-	port->ifindex = ifindex;
-	snprintf(port->interface, sizeof(port->interface), "%s", config->interface);
-	*ret_port = &port->base;
+	memcpy(ret_ports, ports, config->count * sizeof(*ports));
 	return 0;
+}
+
+void port_dpdk_enter(void)
+{
+	(void)rte_thread_register(); /* else without a cache: slower, and no less right */
 }
 
 bool port_dpdk_is_alive(const struct port *base)

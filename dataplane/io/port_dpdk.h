@@ -5,8 +5,11 @@
  * Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_SYS_ADMIN: the program that libxdp attaches
  * to lane53b is loaded and its map is opened by this process.
  *
- * One per process and life: DPDK 22.11's net_af_xdp leaks its UMEM and its socket on
- * close, so the port is released by the end of the process.
+ * Opened once per process and life: DPDK 22.11's net_af_xdp leaks its UMEM and its socket
+ * on close, so the ports are released by the end of the process.
+ *
+ * A port for each of several lanes, and a thread for each port: no two threads may use the
+ * same one, and they share nothing.
  */
 #ifndef LANE53_PORT_DPDK_H
 #define LANE53_PORT_DPDK_H
@@ -20,19 +23,24 @@ struct port;
 enum dpdk_hugepages { DPDK_HUGEPAGES_AUTO, DPDK_HUGEPAGES_YES, DPDK_HUGEPAGES_NO };
 
 struct port_dpdk_config {
-	const char *interface; /* lane53b */
-	const char *instance;  /* prefix of EAL's files ... */
-	const char *run_dir;   /* ... which go in here */
+	const char
+		*interface;   /* lane53b; LANE53_LANE_FORMAT says how further ones go */
+	unsigned count;       /* of lanes, 1..LANE53_LANES_MAX */
+	const char *instance; /* prefix of EAL's files ... */
+	const char *run_dir;  /* ... which go in here */
 	enum dpdk_hugepages hugepages;
 };
 
 /*
- * On success *@ret_port is the caller's until the process ends.  On failure @why
- * (@room bytes) says what is wrong and what to do.
+ * On success ret_ports[0..config->count - 1] are the caller's until the process ends.  On
+ * failure @why (@room bytes) says what is wrong and what to do.
  * Return: 0 or a negative errno.
  */
-int port_dpdk_open(struct port **ret_port, const struct port_dpdk_config *config,
+int port_dpdk_open(struct port **ret_ports, const struct port_dpdk_config *config,
 		   char *why, size_t room);
+
+/* First thing in each thread but the one that opened the ports: its cache of buffers. */
+void port_dpdk_enter(void);
 
 /*
  * Responses by send_later() and questions to upstreams wait until now, or until there are

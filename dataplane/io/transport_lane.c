@@ -86,7 +86,7 @@ struct lane_transport {
 	struct lane_link link;
 	struct transport *sockets;
 	uint64_t now_ns;
-	struct entry *entries; /* LANE53_ASKED_COUNT, by port */
+	struct entry *entries; /* link.ports, by port */
 	struct entry *oldest, *newest;
 	struct path paths[PATHS_MAX];
 	unsigned path_count;
@@ -104,7 +104,7 @@ static bool is_entry(const struct lane_transport *t, const void *handle)
 {
 	const uintptr_t first = (uintptr_t)t->entries;
 
-	return (uintptr_t)handle - first < LANE53_ASKED_COUNT * sizeof(*t->entries);
+	return (uintptr_t)handle - first < t->link.ports * sizeof(*t->entries);
 }
 
 /* Return: 0, -EIO. */
@@ -167,12 +167,12 @@ static struct entry *entry_choose(struct lane_transport *t)
 	for (int i = 0; i < PORT_DRAWS; i++) {
 		if (draw(t, &at) < 0)
 			return NULL;
-		if (!t->entries[at % LANE53_ASKED_COUNT].open)
-			return &t->entries[at % LANE53_ASKED_COUNT];
+		if (!t->entries[at % t->link.ports].open)
+			return &t->entries[at % t->link.ports];
 	}
-	for (unsigned i = 0; i < LANE53_ASKED_COUNT; i++)
-		if (!t->entries[(at + i) % LANE53_ASKED_COUNT].open)
-			return &t->entries[(at + i) % LANE53_ASKED_COUNT];
+	for (unsigned i = 0; i < t->link.ports; i++)
+		if (!t->entries[(at + i) % t->link.ports].open)
+			return &t->entries[(at + i) % t->link.ports];
 	return NULL;
 }
 
@@ -455,10 +455,10 @@ static struct entry *entry_of(struct lane_transport *t, uint16_t local_port,
 			      uint16_t remote_port)
 {
 	unsigned idx = (unsigned)local_port - t->link.first_port;
-	struct entry *e = &t->entries[idx % LANE53_ASKED_COUNT];
+	struct entry *e = &t->entries[idx % t->link.ports];
 
-	if (idx >= LANE53_ASKED_COUNT || !e->open ||
-	    remote_port != e->path->remote.port || memcmp(local, e->path->local, 16) ||
+	if (idx >= t->link.ports || !e->open || remote_port != e->path->remote.port ||
+	    memcmp(local, e->path->local, 16) ||
 	    memcmp(remote, e->path->remote.addr, 16))
 		return NULL;
 	return e;
@@ -535,7 +535,7 @@ int transport_lane_open(struct transport **ret_transport,
 	t->base.ops = &ops;
 	t->sink = *sink;
 	t->link = *link;
-	t->entries = calloc(LANE53_ASKED_COUNT, sizeof(*t->entries));
+	t->entries = calloc(t->link.ports, sizeof(*t->entries));
 	if (t->entries)
 		r = transport_socket_open(&t->sockets, &own);
 	if (r < 0) {
@@ -544,7 +544,7 @@ int transport_lane_open(struct transport **ret_transport,
 		return r;
 	}
 	/* what a worker before us left open */
-	memset(link->asked, 0, LANE53_ASKED_COUNT * sizeof(*link->asked));
+	memset(link->asked, 0, link->ports * sizeof(*link->asked));
 	*ret_transport = &t->base;
 	return 0;
 }
@@ -555,7 +555,7 @@ void transport_lane_close(struct transport *transport)
 
 	if (!t)
 		return;
-	for (unsigned i = 0; i < LANE53_ASKED_COUNT; i++)
+	for (unsigned i = 0; i < t->link.ports; i++)
 		asked_set_open(&t->link.asked[i], 0);
 	transport_socket_close(t->sockets);
 	free(t->entries);

@@ -37,8 +37,8 @@ struct lane_link {
 	/* Send @len bytes; they are copied.  Return: are they on their way? */
 	bool (*send)(void *context, const uint8_t *bytes, size_t len);
 	void *context;
-	struct lane53_asked *asked; /* LANE53_ASKED_COUNT; borrowed; emptied at open */
-	uint16_t first_port;
+	struct lane53_asked *asked; /* one per port; borrowed; emptied at open */
+	uint16_t first_port, ports;
 	uint8_t mac_a[6], mac_b[6]; /* of the lane's ends */
 };
 

@@ -259,6 +259,9 @@ struct lane53_settings {
  */
 #define LANE53_LANES_MAX 16
 
+/* The ends of lane number 1 and on: name of the first lane's end, number. */
+#define LANE53_LANE_FORMAT "%s-%u"
+
 /* ---- asked: what the DPDK worker asked upstreams by the lane ---- */
 
 /*

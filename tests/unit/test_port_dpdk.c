@@ -13,6 +13,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -26,8 +27,10 @@
 
 #define HEADERS (48 + 14 + 20 + 8) /* lane, Ethernet, IPv4, UDP */
 
-static struct port *port;
-static int lane; /* packet socket on lane53a */
+#define LANES 2
+
+static struct port *ports[LANES], *port; /* of the first lane */
+static int lanes[LANES], lane;           /* packet sockets on lane53a, lane53a-1 */
 static struct client kept;
 
 static void put(uint8_t *p, unsigned v)
@@ -224,19 +227,97 @@ static void no_buffer_is_lost(void)
 	CU_ASSERT_EQUAL(counts.tx_dropped, 0);
 }
 
-static bool make_lane(void)
+/* ---- several lanes ---- */
+
+static void each_lane_has_its_port(void)
 {
+	uint8_t query[2000];
+	size_t len = build(query, 'd', 33);
+	struct query got[PORT_BATCH];
+
+	CU_ASSERT_NOT_EQUAL(port_dpdk_fd(ports[0]), port_dpdk_fd(ports[1]));
+	for (unsigned i = 0; i < LANES; i++) {
+		struct port *here = ports[i], *other = ports[1 - i];
+		struct pollfd p = { .fd = port_dpdk_fd(here), .events = POLLIN };
+
+		CU_ASSERT_EQUAL(send(lanes[i], query, len, 0), (ssize_t)len);
+		CU_ASSERT_EQUAL(poll(&p, 1, 1000), 1);
+		CU_ASSERT_EQUAL(other->ops->recv(other, got, PORT_BATCH), 0);
+		CU_ASSERT_EQUAL_FATAL(here->ops->recv(here, got, PORT_BATCH), 1);
+		here->ops->drop(here, got, 1);
+	}
+}
+
+#define THREAD_FRAMES 20000
+
+/* A lane's whole life in a thread of its own: asked, echoed, heard.  @context: its number. */
+static void *serve(void *context)
+{
+	const unsigned idx = *(const unsigned *)context;
+	struct port *here = ports[idx];
+	uint8_t query[2000], got[2000];
+	size_t len = build(query, (uint8_t)('A' + idx), 60);
+	unsigned long heard = 0;
+
+	if (idx)
+		port_dpdk_enter();
+	for (unsigned i = 0; i < THREAD_FRAMES; i++) {
+		struct pollfd p = { .fd = port_dpdk_fd(here), .events = POLLIN };
+		struct query q;
+
+		if (send(lanes[idx], query, len, 0) != (ssize_t)len ||
+		    poll(&p, 1, 1000) != 1 || here->ops->recv(here, &q, 1) != 1)
+			break;
+		memcpy(q.reply, q.message, q.len);
+		q.reply_len = q.len;
+		here->ops->send(here, &q, 1);
+		if (recv(lanes[idx], got, sizeof(got), 0) == (ssize_t)len &&
+		    got[HEADERS + 59] == 'A' + idx)
+			heard++;
+	}
+	return (void *)heard;
+}
+
+static void a_thread_for_each_lane(void)
+{
+	unsigned idx[LANES] = { 0, 1 };
+	pthread_t thread;
+	void *heard = NULL;
+
+	for (unsigned i = 0; i < LANES; i++) {
+		const int on = 1;
+
+		CU_ASSERT_EQUAL(setsockopt(lanes[i], SOL_PACKET, PACKET_IGNORE_OUTGOING,
+					   &on, sizeof(on)),
+				0);
+	}
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, serve, &idx[1]), 0);
+	CU_ASSERT_EQUAL((unsigned long)serve(&idx[0]), THREAD_FRAMES);
+	pthread_join(thread, &heard);
+	CU_ASSERT_EQUAL((unsigned long)heard, THREAD_FRAMES);
+}
+
+static bool make_lane(unsigned idx, const char *a, const char *b)
+{
+	const struct timeval second = { .tv_sec = 1 };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_ALL) };
+	char command[256];
 
-	if (unshare(CLONE_NEWNET) < 0 ||
-	    system("ip link add lane53a mtu 1600 type veth peer name lane53b mtu 1600 "
-		   "&& "
-		   "ip link set lane53a up && ip link set lane53b up") != 0)
+	snprintf(command, sizeof(command),
+		 "ip link add %s mtu 1600 type veth peer name %s mtu 1600 && "
+		 "for i in %s %s; do "
+		 "echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; "
+		 "ip link set $i up; done",
+		 a, b, a, b);
+	if (system(command) != 0)
 		return false;
-	lane = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	at.sll_ifindex = (int)if_nametoindex("lane53a");
-	return lane >= 0 && bind(lane, (struct sockaddr *)&at, sizeof(at)) == 0;
+	lanes[idx] = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	at.sll_ifindex = (int)if_nametoindex(a);
+	return lanes[idx] >= 0 &&
+	       bind(lanes[idx], (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	       setsockopt(lanes[idx], SOL_SOCKET, SO_RCVTIMEO, &second,
+			  sizeof(second)) == 0;
 }
 
 static const struct check_case cases[] = {
@@ -246,11 +327,14 @@ static const struct check_case cases[] = {
 	{ "too large is truncated", too_large_is_truncated },
 	{ "bad frames are counted", bad_frames_are_counted },
 	{ "no buffer is lost", no_buffer_is_lost },
+	{ "each lane has its port", each_lane_has_its_port },
+	{ "a thread for each lane", a_thread_for_each_lane },
 };
 
 int main(void)
 {
 	static struct port_dpdk_config config = { .interface = "lane53b",
+						  .count = LANES,
 						  .instance = "test" };
 	char run_dir[] = "/tmp/lane53-dpdk-XXXXXX", command[64];
 	char instance[32], why[512];
@@ -260,15 +344,18 @@ int main(void)
 		return check_skip("needs root: a network namespace and AF_XDP");
 	if (!mkdtemp(run_dir))
 		return 1;
-	if (!make_lane())
-		return check_skip("no veth pair in a network namespace of our own");
+	if (unshare(CLONE_NEWNET) < 0 || !make_lane(0, "lane53a", "lane53b") ||
+	    !make_lane(1, "lane53a-1", "lane53b-1"))
+		return check_skip("no veth pairs in a network namespace of our own");
+	lane = lanes[0];
 	snprintf(instance, sizeof(instance), "test%d", getpid());
 	config.instance = instance;
 	config.run_dir = run_dir;
-	if (port_dpdk_open(&port, &config, why, sizeof(why)) < 0) {
+	if (port_dpdk_open(ports, &config, why, sizeof(why)) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
+	port = ports[0];
 	r = check_main("port_dpdk", cases, ARRAY_LEN(cases));
 	snprintf(command, sizeof(command), "rm -rf %s", run_dir);
 	return system(command) || r;

@@ -87,6 +87,7 @@ static void set_up(void)
 		.send = on_frame,
 		.asked = asked,
 		.first_port = FIRST_PORT,
+		.ports = LANE53_ASKED_COUNT,
 		.mac_a = { 2, 0, 0, 0, 0, 0xa },
 		.mac_b = { 2, 0, 0, 0, 0, 0xb },
 	};
