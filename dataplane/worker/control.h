@@ -3,7 +3,7 @@
  * control.h - the worker's control socket: RUN/worker-<io>.sock, one JSON object per
  * line each way, in order.
  *
- *   {"op":"status"}                      {ok, io, pid, generation, uptime_s, listeners}
+ *   {"op":"status"}                      {ok, io, pid, threads, generation, uptime_s, ...}
  *   {"op":"wake"}                        {ok, generation, errors: [text]}
  *   {"op":"flush", "view"?, "name"?}     {ok, flushed}
  *   {"op":"cache", "name"?, "limit"?}    {ok, entries}

@@ -6,14 +6,17 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "lane53/abi.h"
 #include "worker/worker.h"
 
 static const char usage_text[] =
 	"usage: lane53-worker --io dpdk|socket --store DIR --run DIR [--pins DIR]\n"
-	"                     [--lane IFACE] [--instance NAME] [--hugepages yes|no]\n"
+	"                     [--lane IFACE] [--workers N] [--instance NAME]\n"
+	"                     [--hugepages yes|no]\n"
 	"\n"
 	"  --io dpdk       serve the lane by DPDK's net_af_xdp; needs --lane\n"
 	"  --io socket     serve UDP and TCP where the plan listens\n"
@@ -21,6 +24,8 @@ static const char usage_text[] =
 	"  --run DIR       where control socket, counters and pid file are made\n"
 	"  --pins DIR      pinned BPF maps to publish into\n"
 	"  --lane IFACE    the worker's end of the lane, e.g. lane53b\n"
+	"  --workers N     threads, each on a lane of its own: IFACE, IFACE-1 and so\n"
+	"                  on (default: 1)\n"
 	"  --instance NAME keeps several lane53 apart (default: default)\n"
 	"  --hugepages     yes or no; without it: yes where enough are free\n"
 	"  --version, --help\n";
@@ -31,6 +36,7 @@ enum {
 	OPT_RUN,
 	OPT_PINS,
 	OPT_LANE,
+	OPT_WORKERS,
 	OPT_INSTANCE,
 	OPT_HUGEPAGES,
 	OPT_VERSION,
@@ -43,6 +49,7 @@ static const struct option long_options[] = {
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "pins", required_argument, NULL, OPT_PINS },
 	{ "lane", required_argument, NULL, OPT_LANE },
+	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "instance", required_argument, NULL, OPT_INSTANCE },
 	{ "hugepages", required_argument, NULL, OPT_HUGEPAGES },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -64,6 +71,16 @@ static bool parse_choice(const char *text, const char *yes, const char *no,
 	return *ret_is_yes || !strcmp(text, no);
 }
 
+static bool parse_workers(const char *text, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*ret = (unsigned)n;
+	return text[0] >= '0' && text[0] <= '9' && !*end && n >= 1 &&
+	       n <= LANE53_LANES_MAX;
+}
+
 static enum worker_exit check(const struct worker_options *o, bool has_io)
 {
 	if (!has_io)
@@ -74,6 +91,8 @@ static enum worker_exit check(const struct worker_options *o, bool has_io)
 		return complain("--run DIR is missing", "");
 	if (o->lane && !o->interface)
 		return complain("--io dpdk needs --lane IFACE", "");
+	if (!o->lane && o->workers > 1)
+		return complain("--workers is for --io dpdk", "");
 	return WORKER_STOPPED;
 }
 
@@ -103,6 +122,11 @@ static enum worker_exit parse(struct worker_options *o, int argc, char **argv,
 			break;
 		case OPT_LANE:
 			o->interface = optarg;
+			break;
+		case OPT_WORKERS:
+			if (!parse_workers(optarg, &o->workers))
+				return complain("--workers takes 1 to 16, not ",
+						optarg);
 			break;
 		case OPT_INSTANCE:
 			o->instance = optarg;
@@ -166,7 +190,7 @@ static void leave_word(const struct worker_options *o, const char *why)
 
 int main(int argc, char **argv)
 {
-	struct worker_options options = { .instance = "default" };
+	struct worker_options options = { .instance = "default", .workers = 1 };
 	char why[WORKER_WHY_ROOM] = "";
 	struct worker *worker = NULL;
 	enum worker_exit r;
@@ -179,7 +203,8 @@ int main(int argc, char **argv)
 	r = worker_open(&worker, &options, why);
 	leave_word(&options, r == WORKER_STOPPED ? NULL : why);
 	if (r == WORKER_STOPPED && (r = worker_run(worker)) == WORKER_UNAVAILABLE) {
-		snprintf(why, sizeof(why), "%s is gone", options.interface);
+		snprintf(why, sizeof(why), "%s%s is gone",
+			 options.workers > 1 ? "a lane of " : "", options.interface);
 		leave_word(&options, why);
 	}
 	worker_close(worker);

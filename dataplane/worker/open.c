@@ -94,8 +94,11 @@ static int open_loop(struct worker *w)
 	if (r < 0)
 		return r;
 	w->has_loop = true;
-	signal(SIGPIPE, SIG_IGN);
 	uv_timer_init(&w->loop, &w->timer);
+	r = call_open(w);
+	if (r < 0 || w->idx)
+		return r;
+	signal(SIGPIPE, SIG_IGN);
 	uv_signal_init(&w->loop, &w->sigterm);
 	uv_signal_init(&w->loop, &w->sigint);
 	w->sigterm.data = w->sigint.data = w;
@@ -128,23 +131,36 @@ static enum worker_exit open_store(struct worker *w, char *why)
 	return WORKER_UNAVAILABLE;
 }
 
+/* Of the threads that a worker before us had and we have not. */
+static void clear_further_gauges(const struct worker *w, const char *path)
+{
+	struct worker_stats *stats;
+	char further[4200];
+
+	for (unsigned i = w->crew->count;; i++) {
+		stats_path(further, sizeof(further), path, i);
+		if (access(further, F_OK) < 0 || stats_map(&stats, further, 1) < 0)
+			return;
+		stats_clear_gauges(stats);
+		stats_unmap(stats);
+	}
+}
+
 static enum worker_exit open_stats(struct worker *w, char *why)
 {
-	char path[4096];
+	char path[4096], own[4200];
 	int r;
 
 	snprintf(path, sizeof(path), "%s/stats-%s", w->options->run_dir, worker_io(w));
-	r = stats_map(&w->stats, path, 1);
+	stats_path(own, sizeof(own), path, w->idx);
+	r = stats_map(&w->stats, own, 1);
 	if (r < 0) {
-		snprintf(why, WORKER_WHY_ROOM, "cannot map %s: %s", path, strerror(-r));
+		snprintf(why, WORKER_WHY_ROOM, "cannot map %s: %s", own, strerror(-r));
 		return WORKER_UNAVAILABLE;
 	}
-	/* gauges of the worker before us */
-	w->stats->waiting = 0;
-	w->stats->cache_entries_success = w->stats->cache_entries_denial = 0;
-	w->stats->cache_bytes = 0;
-	for (unsigned i = 0; i < STATS_UPSTREAMS; i++)
-		w->stats->upstream[i].down = 0;
+	stats_clear_gauges(w->stats); /* of the worker before us */
+	if (w->idx == 0)
+		clear_further_gauges(w, path);
 	return WORKER_STOPPED;
 }
 
@@ -167,6 +183,11 @@ static enum worker_exit open_pins(struct worker *w, char *why)
 {
 	if (!w->options->lane || !w->options->pins_dir)
 		return WORKER_STOPPED;
+	if (w->idx) { /* the first one's, which closes them */
+		w->pins = w->crew->workers[0]->pins;
+		w->table = w->crew->workers[0]->table;
+		return WORKER_STOPPED;
+	}
 	if (pins_open(&w->pins, w->options->pins_dir, why, WORKER_WHY_ROOM) < 0)
 		return WORKER_UNAVAILABLE;
 	if (table_open(&w->table, &w->pins.cache) < 0) {
@@ -174,21 +195,36 @@ static enum worker_exit open_pins(struct worker *w, char *why)
 			 w->options->pins_dir);
 		return WORKER_UNAVAILABLE;
 	}
+	w->pins.settings->lanes = w->crew->count;
 	return WORKER_STOPPED;
 }
 
-static enum worker_exit open_port(struct worker *w, char *why)
+/* The first opens them all. */
+static int open_lane(struct worker *w, char *why)
 {
-	const struct port_dpdk_config lane = {
+	const struct port_dpdk_config config = {
 		.interface = w->options->interface,
+		.count = w->crew->count,
 		.instance = w->options->instance,
 		.run_dir = w->options->run_dir,
 		.hugepages = w->options->hugepages,
 	};
+	int r = w->idx ? 0
+		       : port_dpdk_open(w->crew->ports, &config, why, WORKER_WHY_ROOM);
+
+	if (r == 0) {
+		w->port = w->crew->ports[w->idx];
+		w->crew->ports[w->idx] = NULL;
+	}
+	return r;
+}
+
+static enum worker_exit open_port(struct worker *w, char *why)
+{
 	int fd, r;
 
 	if (w->options->lane) {
-		if (port_dpdk_open(&w->port, &lane, why, WORKER_WHY_ROOM) < 0)
+		if (open_lane(w, why) < 0)
 			return WORKER_UNAVAILABLE;
 		fd = port_dpdk_fd(w->port);
 	} else {
@@ -213,6 +249,7 @@ static enum worker_exit open_engine(struct worker *w, char *why)
 		.store = w->store,
 		.publish = w->table,
 		.stats = w->stats,
+		.siblings = w->crew->count > 1 ? &w->crew->siblings : NULL,
 		.on_event = on_event,
 		.context = w,
 		.clock_ns = worker_now_ns,
@@ -278,41 +315,6 @@ static enum worker_exit open_control(struct worker *w, char *why)
 	return WORKER_UNAVAILABLE;
 }
 
-enum worker_exit worker_open(struct worker **ret_worker,
-			     const struct worker_options *options,
-			     char why[WORKER_WHY_ROOM])
-{
-	static enum worker_exit (*const steps[])(struct worker *, char *) = {
-		open_store, open_stats, open_events, open_pins, open_port, open_engine,
-	};
-	struct worker *w = calloc(1, sizeof(*w));
-	enum worker_exit r = WORKER_STOPPED;
-
-	snprintf(why, WORKER_WHY_ROOM, "out of memory");
-	if (!w)
-		return WORKER_INTERNAL;
-	w->options = options;
-	w->events_fd = -1;
-	w->started_ns = worker_now_ns();
-	if (open_loop(w) < 0)
-		r = WORKER_INTERNAL;
-	for (size_t i = 0; r == WORKER_STOPPED && i < sizeof(steps) / sizeof(*steps);
-	     i++)
-		r = steps[i](w, why);
-	if (r == WORKER_STOPPED) {
-		(void)worker_refresh(w); /* opens the listeners of the plan */
-		r = open_control(w, why);
-	}
-	if (r == WORKER_STOPPED)
-		r = write_pid(w, why);
-	if (r != WORKER_STOPPED) {
-		worker_close(w);
-		return r;
-	}
-	*ret_worker = w;
-	return WORKER_STOPPED;
-}
-
 /* ---- close ---- */
 
 static void close_handle(uv_handle_t *handle, void *context)
@@ -337,27 +339,100 @@ static void remove_pid(const struct worker *w)
 	fclose(file);
 }
 
-void worker_close(struct worker *w)
+static void close_one(struct worker *w)
 {
-	if (!w)
-		return;
-	remove_pid(w);
 	control_close(w->control);
 	engine_close(w->engine);
 	if (w->has_loop) {
 		uv_walk(&w->loop, close_handle, NULL);
 		uv_run(&w->loop, UV_RUN_DEFAULT);
 		uv_loop_close(&w->loop);
+		call_close(w);
 	}
 	ways_close(w);
 	if (w->port)
 		w->port->ops->close(w->port);
-	table_close(w->table);
-	if (w->pins.settings)
-		pins_close(&w->pins);
+	if (w->idx == 0) {
+		table_close(w->table);
+		if (w->pins.settings)
+			pins_close(&w->pins);
+	}
 	if (w->events_fd >= 0)
 		close(w->events_fd);
 	stats_unmap(w->stats);
 	store_close(w->store);
 	free(w);
+}
+
+/* The first last: the others use what is its. */
+static void close_all(struct crew *crew)
+{
+	if (crew->workers[0])
+		remove_pid(crew->workers[0]);
+	for (unsigned i = crew->count; i-- > 0;) {
+		if (crew->workers[i])
+			close_one(crew->workers[i]);
+		if (crew->ports[i])
+			crew->ports[i]->ops->close(crew->ports[i]);
+	}
+	crew_close(crew);
+}
+
+void worker_close(struct worker *first)
+{
+	if (first)
+		close_all(first->crew);
+}
+
+/* ---- the whole ---- */
+
+static enum worker_exit open_one(struct crew *crew, unsigned idx,
+				 const struct worker_options *options, char *why)
+{
+	static enum worker_exit (*const steps[])(struct worker *, char *) = {
+		open_store, open_stats, open_events, open_pins, open_port, open_engine,
+	};
+	struct worker *w = calloc(1, sizeof(*w));
+	enum worker_exit r = WORKER_STOPPED;
+
+	if (!w)
+		return WORKER_INTERNAL;
+	crew->workers[idx] = w;
+	w->crew = crew;
+	w->idx = idx;
+	w->options = options;
+	w->events_fd = -1;
+	w->started_ns = worker_now_ns();
+	if (open_loop(w) < 0)
+		r = WORKER_INTERNAL;
+	for (size_t i = 0; r == WORKER_STOPPED && i < sizeof(steps) / sizeof(*steps);
+	     i++)
+		r = steps[i](w, why);
+	if (r == WORKER_STOPPED)
+		(void)worker_refresh(w); /* opens the listeners of the plan */
+	return r;
+}
+
+enum worker_exit worker_open(struct worker **ret_worker,
+			     const struct worker_options *options,
+			     char why[WORKER_WHY_ROOM])
+{
+	enum worker_exit r = WORKER_STOPPED;
+	struct crew *crew;
+
+	snprintf(why, WORKER_WHY_ROOM, "out of memory");
+	if (crew_open(&crew, options->workers) < 0)
+		return WORKER_INTERNAL;
+	for (unsigned i = 0; r == WORKER_STOPPED && i < crew->count; i++)
+		r = open_one(crew, i, options, why);
+	if (r == WORKER_STOPPED)
+		r = open_control(crew->workers[0], why);
+	if (r == WORKER_STOPPED)
+		r = write_pid(crew->workers[0], why);
+	if (r != WORKER_STOPPED) {
+		close_all(crew);
+		return r;
+	}
+	*ret_worker = crew->workers[0];
+	return WORKER_STOPPED;
 }

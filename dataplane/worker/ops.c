@@ -112,55 +112,102 @@ static json_t *listeners(struct worker *worker,
 	return rows;
 }
 
-static json_t *op_status(struct worker *worker, json_t *request)
+/* What all have in common: the oldest plan of theirs, an error of one of them. */
+struct common {
+	uint64_t generation;
+	int error;
+};
+
+static void note_plan(struct worker *worker, void *context)
 {
 	const struct plan *plan = engine_plan(worker_engine(worker));
+	const uint64_t generation = plan ? plan->generation : 0;
+	struct common *common = context;
+
+	if (generation < common->generation)
+		common->generation = generation;
+	if (worker_store_error(worker) < 0)
+		common->error = worker_store_error(worker);
+}
+
+static void refresh(struct worker *worker, void *context)
+{
+	(void)worker_refresh(worker);
+	note_plan(worker, context);
+}
+
+static json_t *op_status(struct worker *worker, json_t *request)
+{
+	struct common common = { .generation = UINT64_MAX };
 
 	(void)request;
-	return json_pack("{s:b, s:s, s:i, s:I, s:I, s:o}", "ok", 1, "io",
-			 worker_io(worker), "pid", (int)getpid(), "generation",
-			 (json_int_t)(plan ? plan->generation : 0), "uptime_s",
+	worker_each(worker, note_plan, &common);
+	return json_pack("{s:b, s:s, s:i, s:i, s:I, s:I, s:o}", "ok", 1, "io",
+			 worker_io(worker), "pid", (int)getpid(), "threads",
+			 (int)worker_count(worker), "generation",
+			 (json_int_t)common.generation, "uptime_s",
 			 (json_int_t)worker_uptime_s(worker), "listeners",
 			 listeners(worker, listener_row));
 }
 
 static json_t *op_wake(struct worker *worker, json_t *request)
 {
-	json_int_t generation = (json_int_t)worker_refresh(worker);
-	json_t *errors = listeners(worker, listener_error);
-	int r = worker_store_error(worker);
+	struct common common = { .generation = UINT64_MAX };
+	json_t *errors;
 
 	(void)request;
-	if (errors && r < 0)
+	worker_each(worker, refresh, &common);
+	errors = listeners(worker, listener_error);
+	if (errors && common.error < 0)
 		json_array_append_new(errors,
 				      json_sprintf("zone store: %s; the last good plan "
 						   "stays",
-						   strerror(-r)));
-	return json_pack("{s:b, s:I, s:o}", "ok", 1, "generation", generation, "errors",
-			 errors);
+						   strerror(-common.error)));
+	return json_pack("{s:b, s:I, s:o}", "ok", 1, "generation",
+			 (json_int_t)common.generation, "errors", errors);
 }
 
 /* ---- flush, cache ---- */
+
+struct flush {
+	uint32_t view;
+	const uint8_t *name;
+	struct engine_flushed flushed; /* of all so far */
+};
+
+static void flush(struct worker *worker, void *context)
+{
+	struct flush *f = context;
+	struct engine_flushed now =
+		engine_flush(worker_engine(worker), f->view, f->name);
+
+	f->flushed.cached += now.cached;
+	f->flushed.published += now.published;
+}
 
 static json_t *op_flush(struct worker *worker, json_t *request)
 {
 	const json_t *number = json_object_get(request, "view");
 	const json_int_t view = json_integer_value(number);
-	const uint8_t *name;
+	struct flush f = { .view = (uint32_t)view };
 	uint8_t wire[255];
 
-	if (!name_of(request, wire, &name))
+	if (!name_of(request, wire, &f.name))
 		return fail("name: not a domain name");
 	if ((number && !json_is_integer(number)) || view < 0 || view > UINT32_MAX)
 		return fail("view: not a view's number");
-	return json_pack(
-		"{s:b, s:I}", "ok", 1, "flushed",
-		(json_int_t)engine_flush(worker_engine(worker), (uint32_t)view, name));
+	worker_each(worker, flush, &f);
+	/* what is published is in a cache too, but after a restart not yet */
+	return json_pack("{s:b, s:I}", "ok", 1, "flushed",
+			 (json_int_t)(f.flushed.cached > f.flushed.published
+					      ? f.flushed.cached
+					      : f.flushed.published));
 }
 
 struct listing {
 	json_t *rows;
 	size_t limit;
+	const uint8_t *name;
 };
 
 static bool cached_row(void *context, const struct engine_cached *cached)
@@ -179,21 +226,28 @@ static bool cached_row(void *context, const struct engine_cached *cached)
 	return json_array_size(listing->rows) < listing->limit;
 }
 
+static void list(struct worker *worker, void *context)
+{
+	struct listing *listing = context;
+
+	if (json_array_size(listing->rows) < listing->limit)
+		engine_cache_each(worker_engine(worker), listing->name, worker_now_ns(),
+				  cached_row, listing);
+}
+
 static json_t *op_cache(struct worker *worker, json_t *request)
 {
 	json_t *limit = json_object_get(request, "limit");
-	struct listing listing = { json_array(), CACHE_LIMIT_DEFAULT };
-	const uint8_t *name;
+	struct listing listing = { json_array(), CACHE_LIMIT_DEFAULT, NULL };
 	uint8_t wire[255];
 
-	if (!name_of(request, wire, &name)) {
+	if (!name_of(request, wire, &listing.name)) {
 		json_decref(listing.rows);
 		return fail("name: not a domain name");
 	}
 	if (json_integer_value(limit) > 0)
 		listing.limit = (size_t)json_integer_value(limit);
-	engine_cache_each(worker_engine(worker), name, worker_now_ns(), cached_row,
-			  &listing);
+	worker_each(worker, list, &listing);
 	return json_pack("{s:b, s:o}", "ok", 1, "entries", listing.rows);
 }
 
@@ -201,21 +255,50 @@ static json_t *op_cache(struct worker *worker, json_t *request)
 
 struct upstreams {
 	json_t *rows;
-	const struct transport *by_lane; /* NULL: only sockets */
+	const struct transport *by_lane; /* of the worker at hand; NULL: only sockets */
 };
 
-/* All counted since the counters' file was made; the engine's own began with it. */
-static void add_counts(json_t *row, const struct stats_upstream *u)
+/* The row of @key ("192.0.2.1:53 udp"), made if there is none; NULL = out of memory. */
+static json_t *row_of(json_t *rows, const char *address, const char *proto)
 {
-	json_int_t answered = 0;
+	json_t *row;
+	size_t i;
 
-	for (size_t i = 0; i < STATS_RCODES; i++)
-		answered += (json_int_t)u->answered[i];
-	json_object_set_new(row, "asked", json_integer((json_int_t)u->asked));
-	json_object_set_new(row, "answered", json_integer(answered));
-	json_object_set_new(row, "timeouts", json_integer((json_int_t)u->timeouts));
+	json_array_foreach(rows, i, row)
+	{
+		if (!strcmp(json_string_value(json_object_get(row, "address")),
+			    address) &&
+		    !strcmp(json_string_value(json_object_get(row, "proto")), proto))
+			return row;
+	}
+	row = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "address", address, "proto",
+			proto, "via", "socket", "down", 0, "asked", 0, "rtt_us", 0);
+	json_array_append_new(rows, row);
+	return row;
 }
 
+static void add(json_t *row, const char *key, uint64_t more)
+{
+	const json_int_t sum = json_integer_value(json_object_get(row, key));
+
+	json_object_set_new(row, key, json_integer(sum + (json_int_t)more));
+}
+
+/* Counted since the counters' file was made; the engine's own began with it. */
+static void add_counts(json_t *row, const struct engine_upstream *u)
+{
+	uint64_t answered = 0;
+
+	add(row, "asked", u->counts ? u->counts->asked : u->asked);
+	if (!u->counts)
+		return;
+	for (size_t i = 0; i < STATS_RCODES; i++)
+		answered += u->counts->answered[i];
+	add(row, "answered", answered);
+	add(row, "timeouts", u->counts->timeouts);
+}
+
+/* Of several workers: their sum; the fast path, trouble and the slowest, if one has it. */
 static bool upstream_row(void *context, const struct engine_upstream *u)
 {
 	static const char *const protos[] = {
@@ -224,28 +307,35 @@ static bool upstream_row(void *context, const struct engine_upstream *u)
 	struct upstreams *upstreams = context;
 	const struct plan_address *remote = &u->upstream->remote;
 	char text[ADDRESS_TEXT_ROOM];
-	bool by_lane;
 	json_t *row;
 
 	address_to_text(text, remote->addr, remote->port);
-	by_lane = upstreams->by_lane &&
-		  transport_lane_is_used(upstreams->by_lane, u->upstream);
-	row = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "address", text, "proto",
-			protos[u->upstream->proto], "via", by_lane ? "lane" : "socket",
-			"down", u->down, "asked", (json_int_t)u->asked, "rtt_us",
-			(json_int_t)u->rtt_us);
-	if (row && u->counts)
-		add_counts(row, u->counts);
-	json_array_append_new(upstreams->rows, row);
+	row = row_of(upstreams->rows, text, protos[u->upstream->proto]);
+	if (upstreams->by_lane &&
+	    transport_lane_is_used(upstreams->by_lane, u->upstream))
+		json_object_set_new(row, "via", json_string("lane"));
+	if (u->down)
+		json_object_set_new(row, "down", json_true());
+	if (u->rtt_us > json_integer_value(json_object_get(row, "rtt_us")))
+		json_object_set_new(row, "rtt_us", json_integer(u->rtt_us));
+	add_counts(row, u);
 	return true;
+}
+
+static void list_upstreams(struct worker *worker, void *context)
+{
+	struct upstreams *upstreams = context;
+
+	upstreams->by_lane = worker_by_lane(worker);
+	engine_upstream_each(worker_engine(worker), upstream_row, upstreams);
 }
 
 static json_t *op_upstreams(struct worker *worker, json_t *request)
 {
-	struct upstreams upstreams = { json_array(), worker_by_lane(worker) };
+	struct upstreams upstreams = { json_array(), NULL };
 
 	(void)request;
-	engine_upstream_each(worker_engine(worker), upstream_row, &upstreams);
+	worker_each(worker, list_upstreams, &upstreams);
 	return json_pack("{s:b, s:o}", "ok", 1, "upstreams", upstreams.rows);
 }
 

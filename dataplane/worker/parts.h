@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * parts.h - the worker's insides, for worker.c (the loop) and open.c.
+ * parts.h - the worker's insides, for worker.c (the loop), open.c and crew.c.
  */
 #ifndef LANE53_WORKER_PARTS_H
 #define LANE53_WORKER_PARTS_H
 
 #include "worker/worker.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <uv.h>
 #include "io/port.h"
 #include "io/port_dpdk.h"
 #include "io/port_socket.h"
+#include "lane53/abi.h"
+#include "respond/engine.h"
 #include "worker/pins.h"
 
 #define MS_NS     1000000ull
@@ -20,9 +23,35 @@
 
 enum stage { SERVING, LAMEDUCK, DRAINING, STOPPED };
 
+/* What the workers of one process share; the first one's. */
+struct crew {
+	unsigned count;
+	struct worker *workers[LANE53_LANES_MAX]; /* NULL: not opened yet */
+	struct port *ports[LANE53_LANES_MAX];     /* NULL: taken by its worker */
+	struct engine_siblings siblings;
+	pthread_mutex_t beating; /* beaten_ns of each, settings->heartbeat_ns */
+	_Atomic bool lost; /* a lane is gone, or a thread: all are to be begun anew */
+};
+
+/* How the first worker asks another; it waits for the end. */
+struct call {
+	uv_async_t async;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool running; /* there is a thread to ask */
+	void (*run)(struct worker *w, void *context);
+	void *context;
+};
+
 struct worker {
 	const struct worker_options *options;
+	struct crew *crew;
+	unsigned idx; /* in the crew, and of its lane; 0: also control and signals */
 	uint64_t started_ns;
+	struct call call;
+	pthread_t thread;
+	bool has_thread;
+	uint64_t beaten_ns; /* CLOCK_MONOTONIC_COARSE, under crew->beating; 0 = not */
 
 	struct store *store;
 	struct worker_stats *stats;
@@ -60,6 +89,25 @@ struct worker {
 	struct query queries[PORT_BATCH], sent[PORT_BATCH], later[PORT_BATCH],
 		dropped[PORT_BATCH];
 };
+
+/* ---- worker.c ---- */
+
+void worker_turn_until_stopped(struct worker *w);
+
+/* ---- crew.c ---- */
+
+int crew_open(struct crew **ret_crew, unsigned count);
+void crew_close(struct crew *crew);
+/* Begin the threads of all but the first.  Return: are there all? */
+bool crew_start(struct crew *crew);
+/* Wait for their ends.  Return: the first's exit, or else another's that is not good. */
+enum worker_exit crew_join(struct crew *crew);
+/* @w is alive at @coarse_ns, or no more: 0.  XDP is told the oldest of all. */
+void crew_beat(struct worker *w, uint64_t coarse_ns);
+
+int call_open(struct worker *w);
+void call_close(struct worker *w);
+void call_run(uv_async_t *async);
 
 /* ---- ways.c: sockets, and the lane where there is one ---- */
 

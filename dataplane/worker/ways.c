@@ -41,25 +41,42 @@ static uint16_t choose_ports(void)
 		       : 0;
 }
 
+/* The first entry of `asked` that is of lane number @lane, or of a later one. */
+static unsigned first_entry(const struct worker *w, unsigned lane)
+{
+	const unsigned count = worker_count(w);
+
+	return (lane * LANE53_ASKED_COUNT + count - 1) / count;
+}
+
+/* Each worker has its part of the ports, as lane53_asked_lane() deals them out. */
 static int open_by_lane(struct worker *w, const struct transport_sink *sink)
 {
 	struct lane53_settings *settings = w->pins.settings;
+	const unsigned first = first_entry(w, w->idx);
 	struct lane_link link = {
 		.send = send_frame,
 		.context = w,
-		.asked = w->pins.asked,
-		.first_port = choose_ports(),
+		.asked = w->pins.asked + first,
+		.ports = (uint16_t)(first_entry(w, w->idx + 1) - first),
 	};
+	uint16_t base;
 	int r;
 
-	settings->upstream_port = 0;
-	if (link.first_port == 0)
+	if (w->idx == 0) {
+		settings->upstream_port = 0;
+		base = choose_ports();
+	} else {
+		base = settings->upstream_port;
+	}
+	if (base == 0)
 		return 0;
+	link.first_port = (uint16_t)(base + first);
 	memcpy(link.mac_a, settings->lane_mac_a, sizeof(link.mac_a));
 	memcpy(link.mac_b, settings->lane_mac_b, sizeof(link.mac_b));
 	r = transport_lane_open(&w->by_lane, sink, &link);
 	if (r == 0)
-		settings->upstream_port = link.first_port;
+		settings->upstream_port = base;
 	return r;
 }
 

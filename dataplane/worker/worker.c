@@ -194,9 +194,7 @@ static void beat(struct worker *w, uint64_t now_ns)
 	if (!is_beating(w) || now_ns < w->beat_ns)
 		return;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
-	__atomic_store_n(&w->pins.settings->heartbeat_ns,
-			 (uint64_t)coarse.tv_sec * SECOND_NS + (uint64_t)coarse.tv_nsec,
-			 __ATOMIC_RELAXED);
+	crew_beat(w, (uint64_t)coarse.tv_sec * SECOND_NS + (uint64_t)coarse.tv_nsec);
 	w->beat_ns = now_ns + BEAT_NS;
 	if (w->options->lane)
 		mirror_xsk_drops(w);
@@ -228,8 +226,7 @@ static void drain_begin(struct worker *w, uint64_t now_ns)
 {
 	w->stage = DRAINING;
 	w->stage_ns = now_ns + DRAIN_NS;
-	if (w->pins.settings)
-		__atomic_store_n(&w->pins.settings->heartbeat_ns, 0, __ATOMIC_RELAXED);
+	crew_beat(w, 0);
 	if (!w->options->lane)
 		port_socket_stop_accepting(w->port);
 }
@@ -258,7 +255,8 @@ static bool turn(struct worker *w)
 
 	beat(w, now_ns);
 	if (w->options->lane && now_ns >= w->refresh_ns &&
-	    !port_dpdk_is_alive(w->port)) {
+	    (w->crew->lost || !port_dpdk_is_alive(w->port))) {
+		w->crew->lost = true;
 		w->exit = WORKER_UNAVAILABLE; /* to be started again on a new lane */
 		w->stage = STOPPED;
 		return true;
@@ -303,7 +301,7 @@ static void sleep_until_due(struct worker *w)
 	uv_run(&w->loop, UV_RUN_ONCE);
 }
 
-enum worker_exit worker_run(struct worker *w)
+void worker_turn_until_stopped(struct worker *w)
 {
 	while (w->stage != STOPPED) {
 		if (turn(w))
@@ -311,15 +309,29 @@ enum worker_exit worker_run(struct worker *w)
 		else
 			sleep_until_due(w);
 	}
-	if (w->pins.settings) /* nobody listens on the lane any more */
-		__atomic_store_n(&w->pins.settings->heartbeat_ns, 0, __ATOMIC_RELAXED);
-	return w->exit;
+	crew_beat(w, 0); /* nobody listens on its lane any more */
 }
 
-void worker_stop(struct worker *w, uint64_t lameduck_ms)
+enum worker_exit worker_run(struct worker *first)
 {
+	if (crew_start(first->crew))
+		worker_turn_until_stopped(first);
+	else
+		first->exit = WORKER_INTERNAL;
+	return crew_join(first->crew);
+}
+
+static void stop(struct worker *w, void *context)
+{
+	const uint64_t *lameduck_ms = context;
+
 	if (w->stage != SERVING)
 		return;
 	w->stage = LAMEDUCK;
-	w->stage_ns = worker_now_ns() + lameduck_ms * MS_NS;
+	w->stage_ns = worker_now_ns() + *lameduck_ms * MS_NS;
+}
+
+void worker_stop(struct worker *first, uint64_t lameduck_ms)
+{
+	worker_each(first, stop, &lameduck_ms);
 }

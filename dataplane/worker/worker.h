@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * worker.h - one worker: a port, the engine, and the loop that turns them.
+ * worker.h - one worker: a port, the engine, and the loop that turns them; or several,
+ * each with a lane and a thread of its own, opened, run and closed as the first of them.
  *
  *   main.c     command line, exit codes
  *   open.c     put together, take apart
  *   worker.c   the loop, stop
+ *   crew.c     threads, and what they share
  *   control.c  the control socket (JSON lines)
  *   ops.c      what it can be asked
  *   pins.c     the BPF maps that XDP reads
@@ -34,6 +36,7 @@ struct worker_options {
 	const char *interface;
 	const char *instance;
 	enum dpdk_hugepages hugepages;
+	unsigned workers; /* threads, each with a lane; 1..LANE53_LANES_MAX */
 };
 
 #define WORKER_WHY_ROOM 4608 /* a path and a sentence */
@@ -68,11 +71,17 @@ uint64_t worker_uptime_s(const struct worker *worker);
 /* Why the newest commit could not be read: 0 or a negative errno. */
 int worker_store_error(const struct worker *worker);
 
+/* How many there are. */
+unsigned worker_count(const struct worker *worker);
+/* Run it in each one's own thread, one after the other, and wait.  From the first only. */
+void worker_each(struct worker *first, void (*run)(struct worker *w, void *context),
+		 void *context);
+
 /* Look at the newest commit now; returns the plan's generation, 0 = none yet. */
 uint64_t worker_refresh(struct worker *worker);
 
-/* Serve for @lameduck_ms more, then answer what is in flight and leave the loop. */
-void worker_stop(struct worker *worker, uint64_t lameduck_ms);
+/* Have all serve for @lameduck_ms more, then answer what is in flight and end. */
+void worker_stop(struct worker *first, uint64_t lameduck_ms);
 
 /* CLOCK_MONOTONIC. */
 uint64_t worker_now_ns(void);

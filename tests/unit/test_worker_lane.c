@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -41,7 +43,8 @@ static char pins[64], instance[32];
 static struct table_arrays arrays;
 static struct lane53_settings *settings;
 static struct lane53_asked *asked;
-static int lane; /* packet socket on lane53a */
+static int lanes[2]; /* packet sockets on lane53a, lane53a-1 */
+static int lane;     /* the one of them that is used */
 
 /* ---- the daemon's side: maps and lane ---- */
 
@@ -87,30 +90,38 @@ static bool make_maps(void)
 	return true;
 }
 
-static bool make_lane(void)
+static bool make_lane(unsigned idx, const char *a, const char *b)
 {
 	struct timeval three = { .tv_sec = 3 };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_ALL) };
+	char command[256];
 
-	if (unshare(CLONE_NEWNET) < 0 ||
-	    system("ip link set lo up && ip link add lane53a mtu 1600 type veth peer "
-		   "name "
-		   "lane53b mtu 1600 && ip link set lane53a up && ip link set lane53b "
-		   "up") != 0)
+	snprintf(command, sizeof(command),
+		 "ip link set lo up && ip link add %s mtu 1600 type veth peer name %s "
+		 "mtu 1600 && ip link set %s up && ip link set %s up",
+		 a, b, a, b);
+	if (system(command) != 0)
 		return false;
-	lane = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	at.sll_ifindex = (int)if_nametoindex("lane53a");
+	lane = lanes[idx] =
+		socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	at.sll_ifindex = (int)if_nametoindex(a);
 	return lane >= 0 && bind(lane, (struct sockaddr *)&at, sizeof(at)) == 0 &&
 	       setsockopt(lane, SOL_SOCKET, SO_RCVTIMEO, &three, sizeof(three)) == 0;
 }
 
-static void start(void)
+static void start_threads(const char *count)
 {
-	const char *const more[] = { "--pins",     pins,     "--lane", "lane53b",
-				     "--instance", instance, NULL };
+	const char *const more[] = { "--pins",    pins,         "--lane",
+				     "lane53b",   "--instance", instance,
+				     "--workers", count,        NULL };
 
 	run_start(more);
+}
+
+static void start(void)
+{
+	start_threads("1");
 }
 
 /* ---- the client's side ---- */
@@ -324,6 +335,195 @@ static void sigterm_stops_the_heart(void)
 	status = run_wait_exit(run_pid());
 	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	CU_ASSERT_EQUAL(settings->heartbeat_ns, 0);
+	CU_ASSERT_TRUE(run_upstream_answer()); /* out of the way of later cases */
+}
+
+/* ---- two threads ---- */
+
+static void two_threads_have_a_lane_each(void)
+{
+	start_threads("2");
+	CU_ASSERT_EQUAL(settings->lanes, 2);
+	for (int i = 0; i < 200; i++) {
+		lane = lanes[i % 2];
+		lane_ask("a.test.");
+		CU_ASSERT_EQUAL(lane_answer(), 0xc0000201);
+	}
+}
+
+/* How many rows @op gives under @key, and the sum of @number in them. */
+static size_t rows(const char *op, const char *key, const char *number,
+		   json_int_t *ret_sum)
+{
+	char request[64];
+	json_t *reply, *row;
+	size_t i, count;
+
+	snprintf(request, sizeof(request), "{\"op\":\"%s\"}\n", op);
+	reply = run_control(request);
+	count = json_array_size(json_object_get(reply, key));
+	*ret_sum = 0;
+	json_array_foreach(json_object_get(reply, key), i, row) *ret_sum +=
+		json_integer_value(json_object_get(row, number));
+	json_decref(reply);
+	return count;
+}
+
+/* Each thread keeps what it asked; both publish into the one table. */
+static void caches_are_split_and_told_together(void)
+{
+	json_int_t before, asked_sum, ttl_sum;
+
+	CU_ASSERT_EQUAL(rows("upstreams", "upstreams", "asked", &before), 1);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "two.test." : "one.test.";
+
+		lane = lanes[i];
+		lane_ask(name);
+		CU_ASSERT_TRUE(run_upstream_answer());
+		CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+		for (int j = 0; j < 3; j++) { /* nobody plays the upstream now */
+			lane_ask(name);
+			CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+		}
+		CU_ASSERT_TRUE(is_published(name));
+	}
+	CU_ASSERT_EQUAL(rows("cache", "entries", "ttl_s", &ttl_sum), 2);
+	CU_ASSERT_EQUAL(rows("upstreams", "upstreams", "asked", &asked_sum), 1);
+	CU_ASSERT_EQUAL(asked_sum, before + 2);
+}
+
+static void plan_and_flush_reach_both(void)
+{
+	json_t *reply;
+
+	run_commit_plan(7, NULL, 0);
+	reply = run_control("{\"op\":\"wake\"}\n");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(reply, "generation")), 7);
+	json_decref(reply);
+	reply = run_control("{\"op\":\"status\"}\n");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(reply, "threads")), 2);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(reply, "generation")), 7);
+	json_decref(reply);
+	CU_ASSERT_TRUE(is_published("one.test.") && is_published("two.test."));
+	reply = run_control("{\"op\":\"flush\"}\n");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(reply, "flushed")), 2);
+	json_decref(reply);
+	CU_ASSERT_FALSE(is_published("one.test.") || is_published("two.test."));
+	for (int i = 0; i < 2; i++) {
+		lane = lanes[i];
+		lane_ask(i ? "two.test." : "one.test.");
+		CU_ASSERT_TRUE(run_upstream_answer()); /* asked anew */
+		CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	}
+}
+
+static void threads_counts_are_summed(void)
+{
+	struct worker_stats *sum, *one;
+
+	run_sleep_ms(50); /* the last count is behind the last response */
+	CU_ASSERT_EQUAL_FATAL(stats_map_sum(&sum, run_path("stats-dpdk")), 0);
+	CU_ASSERT_EQUAL_FATAL(stats_map(&one, run_path("stats-dpdk-1"), 0), 0);
+	CU_ASSERT_EQUAL(one->lane_rx, 100 + 4 + 1);
+	CU_ASSERT_EQUAL(sum->lane_rx - one->lane_rx, 8 + 100 + 4 + 1);
+	CU_ASSERT_EQUAL(sum->waiting, 0);
+	stats_unmap(one);
+	stats_unmap(sum);
+}
+
+/* The thread of @name, among the worker's; 0 = there is none. */
+static pid_t thread_of(const char *name)
+{
+	char path[64], comm[32];
+	struct dirent *entry;
+	pid_t found = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", run_pid());
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/comm", run_pid(),
+			 entry->d_name);
+		file = fopen(path, "r");
+		if (file && fscanf(file, "%31s", comm) == 1 && !strcmp(comm, name))
+			found = atoi(entry->d_name);
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* XDP may send nothing to a thread that hangs. */
+static void one_stuck_thread_stops_the_heart(void)
+{
+	const pid_t thread = thread_of("lane53-1");
+	uint64_t stuck;
+
+	CU_ASSERT_NOT_EQUAL_FATAL(thread, 0);
+	CU_ASSERT_EQUAL_FATAL(ptrace(PTRACE_SEIZE, thread, 0, 0), 0);
+	CU_ASSERT_EQUAL(ptrace(PTRACE_INTERRUPT, thread, 0, 0), 0);
+	CU_ASSERT_EQUAL(waitpid(thread, NULL, __WALL), thread);
+	run_sleep_ms(200); /* a beat that was on its way */
+	stuck = settings->heartbeat_ns;
+	run_sleep_ms(400);
+	CU_ASSERT_EQUAL(settings->heartbeat_ns, stuck);
+	lane = lanes[0]; /* the other goes on */
+	lane_ask("a.test.");
+	CU_ASSERT_EQUAL(lane_answer(), 0xc0000201);
+	CU_ASSERT_EQUAL(ptrace(PTRACE_DETACH, thread, 0, 0), 0);
+	run_sleep_ms(200);
+	CU_ASSERT_TRUE(settings->heartbeat_ns > stuck);
+}
+
+static void both_come_back_and_remember(void)
+{
+	lane = lanes[0];
+	for (int j = 0; j < 2; j++) { /* published at the second hit */
+		lane_ask("one.test.");
+		CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	}
+	CU_ASSERT_TRUE(is_published("one.test."));
+	kill(run_pid(), SIGKILL);
+	run_wait_exit(run_pid());
+	start_threads("2");
+	for (int i = 0; i < 2; i++) { /* whichever asks: from the pinned map */
+		lane = lanes[i];
+		lane_ask("one.test.");
+		CU_ASSERT_EQUAL(lane_answer(), 0xcb007109);
+	}
+}
+
+static void idle_threads_cost_nothing(void)
+{
+	CU_ASSERT_TRUE(cpu_ticks_in(3000) <= 2);
+}
+
+static void sigterm_ends_both(void)
+{
+	sigterm_stops_the_heart();
+	lane = lanes[0];
+	start();
+	CU_ASSERT_EQUAL(settings->lanes, 1);
+	lane_ask("a.test.");
+	CU_ASSERT_EQUAL(lane_answer(), 0xc0000201);
+	kill(run_pid(), SIGTERM);
+	run_wait_exit(run_pid());
+}
+
+static void a_lane_that_goes_ends_both(void)
+{
+	int status;
+
+	start_threads("2");
+	CU_ASSERT_EQUAL(system("ip link del lane53a-1"), 0);
+	status = run_wait_exit(run_pid());
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 69);
+	CU_ASSERT_EQUAL(settings->heartbeat_ns, 0);
 }
 
 static void a_lane_that_goes_ends_the_worker(void)
@@ -354,6 +554,15 @@ static const struct check_case cases[] = {
 	{ "flush covers what XDP has", flush_covers_what_xdp_has },
 	{ "says and leaves nothing", says_and_leaves_nothing },
 	{ "SIGTERM stops the heart", sigterm_stops_the_heart },
+	{ "two threads have a lane each", two_threads_have_a_lane_each },
+	{ "caches are split and told together", caches_are_split_and_told_together },
+	{ "plan and flush reach both", plan_and_flush_reach_both },
+	{ "threads' counts are summed", threads_counts_are_summed },
+	{ "one stuck thread stops the heart", one_stuck_thread_stops_the_heart },
+	{ "both come back and remember", both_come_back_and_remember },
+	{ "idle threads cost nothing", idle_threads_cost_nothing },
+	{ "SIGTERM ends both", sigterm_ends_both },
+	{ "a lane that goes ends both", a_lane_that_goes_ends_both },
 	{ "a lane that goes ends the worker", a_lane_that_goes_ends_the_worker },
 };
 
@@ -377,8 +586,9 @@ int main(void)
 
 	if (geteuid() != 0)
 		return check_skip("needs root: BPF maps, a network namespace, AF_XDP");
-	if (!make_lane())
-		return check_skip("no veth pair in a network namespace of our own");
+	if (unshare(CLONE_NEWNET) < 0 || !make_lane(1, "lane53a-1", "lane53b-1") ||
+	    !make_lane(0, "lane53a", "lane53b"))
+		return check_skip("no veth pairs in a network namespace of our own");
 	snprintf(instance, sizeof(instance), "test%d", getpid());
 	if (!make_maps()) {
 		printf("%s: %s\n", pins, strerror(errno));
