@@ -128,6 +128,8 @@ struct lane53_service {
 #define LANE53_SLOT_LOG   0x0100 /* an event per answer, for `log` */
 #define LANE53_SLOT_NEEDS_RD \
 	0x0200 /* never shown to a query with RD=0 (forwarded names) */
+#define LANE53_SLOT_NO_DO \
+	0x0400 /* a query with DO takes the lane: a signed zone says more to it */
 #define LANE53_SLOT_RCODE(flags) ((flags) >> 12) /* top 4 bits */
 #define LANE53_SLOT_RCODE_SHIFT  12
 
