@@ -77,8 +77,8 @@ static __always_inline __u32 tenant_find(const struct frame *f,
 					 const struct lane53_iface *iface)
 {
 	struct lane53_source_key key = {
-		.prefix_len = 32 + 128,
-		.ifindex = f->in.ifindex,
+		.prefix_len = LANE53_SOURCE_BITS + 128,
+		.in = f->in,
 	};
 	const struct lane53_source *source;
 

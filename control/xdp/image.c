@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of any map synced this way; services' and sources' keys are 24 bytes. */
+/* Of any map synced this way; a source's key is 28 bytes. */
 #define ELEMENT_MAX 64
 
 static size_t stride(const struct image *image)

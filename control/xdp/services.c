@@ -3,7 +3,7 @@
  * services.c - whose frames are ours: `interfaces`, `sources`, `services`.
  *
  *   rules × attached interfaces ──► (ifindex, VLAN) → tenant, MAC
- *                                   (ifindex, prefix) → tenant
+ *                                   (ifindex, VLAN, prefix) → tenant
  *   listeners × local addresses ──► (address, tenant, port) → view
  */
 #include "state.h"
@@ -72,8 +72,10 @@ static void put_sources(struct image *sources, unsigned ifindex,
 {
 	for (unsigned i = 0; i < rule->from_count; i++) {
 		struct lane53_source_key key = {
-			.prefix_len = 32u + rule->from[i].bits,
-			.ifindex = ifindex,
+			.prefix_len = LANE53_SOURCE_BITS + rule->from[i].bits,
+			.in = { .ifindex = ifindex,
+				.vlan = rule->vlan,
+				.vlan_inner = rule->vlan_inner },
 		};
 		const struct lane53_source source = { .tenant = rule->tenant };
 

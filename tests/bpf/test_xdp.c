@@ -760,7 +760,7 @@ static void test_sources(void)
 		{ .pattern = "c0", .tenant = 3 },
 		{ .pattern = "c0", .from = &from, .from_count = 1, .tenant = 4 },
 	};
-	struct lane53_source_key key = { .prefix_len = 160 };
+	struct lane53_source_key key = { .prefix_len = LANE53_SOURCE_BITS + 128 };
 	struct lane53_iface_key iface_key = { .ifindex = if_nametoindex("c0") };
 	struct lane53_iface entry;
 	struct lane53_source source;
@@ -773,7 +773,7 @@ static void test_sources(void)
 	CU_ASSERT_EQUAL(entry.flags, LANE53_IFACE_SOURCES);
 	close(fd);
 	fd = bpf_obj_get(DIR "/sources");
-	key.ifindex = iface_key.ifindex;
+	key.in = iface_key;
 	memcpy(key.addr, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, 10, 53, 0, 99 }, 16);
 	CU_ASSERT_EQUAL(bpf_map_lookup_elem(fd, &key, &source), 0);
 	CU_ASSERT_EQUAL(source.tenant, 4);
