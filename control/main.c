@@ -157,10 +157,12 @@ static void on_ifaces(void *context)
 	if (d->ending || !d->config)
 		return;
 	/* on a node pods' links come and go all day: only an address is worth a reload */
-	if (binds_to_interfaces(d->config) && setup_has_other_addresses(d))
+	if (binds_to_interfaces(d->config) && setup_has_other_addresses(d)) {
 		setup_again(d); /* ends with fastpath_apply() */
-	else
-		fastpath_sync(d);
+		return;
+	}
+	setup_sync_interfaces(d);
+	fastpath_sync(d);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -199,8 +201,6 @@ static void leave(struct process *process)
 		snprintf(path, sizeof(path), "%s/events.sock", d->options->run);
 		(void)unlink(path);
 	}
-	eventlog_close(d->events);
-	d->events = NULL;
 	if (d->options->pidfile)
 		(void)unlink(d->options->pidfile);
 	uv_stop(d->loop);

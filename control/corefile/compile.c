@@ -236,8 +236,8 @@ static void compile_block(struct compile *c, const struct syntax_block *syntax,
 		struct token at = { .place = block->place };
 
 		compile_warn(c, &at,
-			     "loop: a tenant's server block has no socket to ask: not "
-			     "checked");
+			     "loop: a tenant's server block answers no query of this "
+			     "machine: not checked");
 		block->loop = false;
 	}
 }

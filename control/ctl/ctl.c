@@ -51,6 +51,7 @@ static const char *ask_trace(const struct ctl_args *args, json_t *request)
 {
 	put(request, "name", args->words[0]);
 	put(request, "type", args->count > 1 ? args->words[1] : "A");
+	put(request, "iface", args->iface);
 	put(request, "view", args->view);
 	return NULL;
 }
@@ -127,8 +128,8 @@ const struct ctl_command ctl_commands[] = {
 	{ "query", "NAME [TYPE] [--path auto|xdp|lane|socket|tcp|all] [--iface I] [--view V]",
 	  "ask a question, by a way of your choice",
 	  1, 2, "path iface view", ask_query, show_query, NULL },
-	{ "trace", "NAME [TYPE] [--view V]", "what a name would meet",
-	  1, 2, "view", ask_trace, show_trace, NULL },
+	{ "trace", "NAME [TYPE] [--iface I] [--view V]", "what a name would meet",
+	  1, 2, "iface view", ask_trace, show_trace, NULL },
 	{ "zones", "", "views, their zones and where their records come from",
 	  0, 0, "", ask_nothing, show_zones, NULL },
 	{ "record", "set|delete VIEW RR...", "change records by hand; they persist",

@@ -10,6 +10,8 @@
 #include "dns/name.h"
 #include "lane53/wire.h"
 #include "plan/plan.h"
+#include "plan/tenants.h"
+#include "xdp/ifaces.h"
 
 static const struct {
 	const char *name;
@@ -96,17 +98,43 @@ static const struct plan_view *find_view(const struct plan *plan, const char *na
 	return plan_view_by_name(plan, name);
 }
 
+/* What clients meet who come in by the interface @name; NULL: @request is refused. */
+static const struct plan_view *view_at(const struct daemon *d, const struct plan *plan,
+				       struct lines_request *request, const char *name)
+{
+	const struct iface *iface = d->ifaces ? iface_by_name(d->ifaces, name) : NULL;
+	uint32_t tenant;
+
+	if (!iface) {
+		lines_refuse(request, "iface: no interface '%.40s' here", name);
+		return NULL;
+	}
+	tenant = tenants_usual(plan, iface->ifindex);
+	if (!tenant)
+		return first_view(plan);
+	for (unsigned i = 0; i < plan->listener_count; i++)
+		if (plan->listeners[i].tenant == tenant)
+			return plan_view_find(plan, plan->listeners[i].view);
+	lines_refuse(request, "iface: no server block answers the tenant of '%.40s'",
+		     name);
+	return NULL;
+}
+
 const struct plan_view *control_view(struct daemon *d, struct lines_request *request,
 				     json_t *json)
 {
 	const struct plan *plan = commits_plan(d->commits);
+	const char *name, *iface = NULL;
 	const struct plan_view *view;
-	const char *name;
 	bool refused;
 
 	name = control_text(request, json, "view", false, &refused);
+	if (!refused)
+		iface = control_text(request, json, "iface", false, &refused);
 	if (refused)
 		return NULL;
+	if (plan && plan->view_count && iface && !name)
+		return view_at(d, plan, request, iface);
 	view = find_view(plan, name);
 	if (!view)
 		lines_refuse(request,

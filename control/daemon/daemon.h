@@ -93,6 +93,9 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 /* The same configuration, but addresses or found zones may differ. */
 void setup_again(struct daemon *d);
 
+/* Interfaces have come or gone: tell the socket worker whose they are. */
+void setup_sync_interfaces(struct daemon *d);
+
 /* Has this machine other addresses than when the configuration was put into force? */
 bool setup_has_other_addresses(const struct daemon *d);
 
@@ -128,7 +131,8 @@ control_op op_status, op_interfaces, op_stats, op_zones, op_query, op_trace, op_
 const char *control_text(struct lines_request *request, json_t *json, const char *key,
 			 bool required, bool *ret_refused);
 
-/* The view named by "view", or the default one; NULL: @request is refused. */
+/* The view named by "view", or that of who comes in by "iface", or the default one;
+ * NULL: @request is refused. */
 const struct plan_view *control_view(struct daemon *d, struct lines_request *request,
 				     json_t *json);
 

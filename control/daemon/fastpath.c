@@ -14,7 +14,9 @@
 #include "daemon/eventlog.h"
 #include "daemon/log.h"
 #include "daemon/publish.h"
+#include "daemon/rule_list.h"
 #include "plan/plan.h"
+#include "plan/tenants.h"
 #include "xdp/xdp.h"
 
 /* XDP's cache, at the least and at the most: with blobs and names 2 MB and 0.75 GB. */
@@ -251,77 +253,8 @@ void fastpath_remove(struct daemon *d)
 
 /* ---- rules ---- */
 
-static enum attach_mode mode_of(enum config_xdp_mode mode)
-{
-	switch (mode) {
-	case XDP_AUTO:
-		return ATTACH_AUTO;
-	case XDP_NATIVE:
-		return ATTACH_NATIVE;
-	case XDP_GENERIC:
-		return ATTACH_GENERIC;
-	}
-	return ATTACH_AUTO;
-}
-
-struct rules {
-	struct xdp_rule *at;
-	struct xdp_prefix *prefixes;
-	const struct config_xdp **directive; /* of each rule */
-	unsigned count;
-};
-
-static void rules_deinit(struct rules *rules)
-{
-	free(rules->at);
-	free(rules->prefixes);
-	free(rules->directive);
-}
-
-static bool rules_make_room(struct rules *rules, const struct config *config)
-{
-	unsigned patterns = 1, prefixes = 1;
-
-	for (unsigned i = 0; i < config->xdp_count; i++) {
-		patterns += config->xdp[i].pattern_count;
-		prefixes += config->xdp[i].from_count;
-	}
-	*rules = (struct rules){ calloc(patterns, sizeof(*rules->at)),
-				 calloc(prefixes, sizeof(*rules->prefixes)),
-				 calloc(patterns, sizeof(*rules->directive)), 0 };
-	return rules->at && rules->prefixes && rules->directive;
-}
-
-/* One rule per pattern; prefixes are shared by the patterns of a directive. */
-static void rules_fill(struct rules *rules, const struct daemon *d)
-{
-	struct xdp_prefix *prefix = rules->prefixes;
-
-	for (unsigned i = 0; i < d->config->xdp_count; i++) {
-		const struct config_xdp *x = &d->config->xdp[i];
-		struct xdp_prefix *first = prefix;
-
-		for (unsigned f = 0; f < x->from_count; f++, prefix++) {
-			memcpy(prefix->addr, x->from[f].addr, 16);
-			prefix->bits = x->from[f].bits;
-		}
-		for (unsigned p = 0; p < x->pattern_count; p++) {
-			rules->directive[rules->count] = x;
-			rules->at[rules->count++] = (struct xdp_rule){
-				.pattern = x->patterns[p],
-				.mode = mode_of(x->mode),
-				.vlan = x->vlan,
-				.from = first,
-				.from_count = x->from_count,
-				.tenant =
-					d->origins.tenants ? d->origins.tenants[i] : 0,
-			};
-		}
-	}
-}
-
 /* A name that no interface has is worth a word; a glob may well match nothing yet. */
-static void tell_waiting(struct daemon *d, const struct rules *rules)
+static void tell_waiting(struct daemon *d, const struct rule_list *rules)
 {
 	degraded_begin(&d->degraded, "xdp-rule/");
 	for (unsigned i = 0; i < rules->count; i++) {
@@ -359,20 +292,20 @@ static void settle(struct daemon *d, int error, const struct problem *problem)
 static void with_rules(struct daemon *d, bool apply)
 {
 	struct problem problem = { .text = "" };
-	struct rules rules;
-	int r = -ENOMEM;
+	struct rule_list rules;
+	int r;
 
 	if (!d->xdp || !d->config)
 		return;
-	if (rules_make_room(&rules, d->config)) {
-		rules_fill(&rules, d);
+	r = rule_list_make(&rules, d->config, &d->origins);
+	if (r == 0) {
 		r = apply ? xdp_apply(d->xdp, rules.at, rules.count,
 				      commits_plan(d->commits), &problem)
 			  : xdp_sync(d->xdp, &problem);
 		tell_waiting(d, &rules);
 	}
 	settle(d, r, &problem);
-	rules_deinit(&rules);
+	rule_list_deinit(&rules);
 }
 
 /* The lane's worker runs as long as any interface may send down the lane. */
@@ -449,14 +382,15 @@ static const struct config_xdp *directive_of(const struct daemon *d, const char 
 }
 
 /* The view that the first service of @tenant leads to. */
-static const char *view_of(const struct plan *plan, const struct xdp_interface *x)
+static const char *view_of(const struct plan *plan, const struct xdp_interface *x,
+			   uint32_t tenant)
 {
 	const struct plan_view *view = NULL;
 
 	if (x->view)
 		view = plan_view_find(plan, x->view);
 	for (unsigned i = 0; !view && i < plan->listener_count; i++)
-		if (plan->listeners[i].tenant == x->tenant)
+		if (plan->listeners[i].tenant == tenant)
 			view = plan_view_find(plan, plan->listeners[i].view);
 	return view ? view->name : "";
 }
@@ -472,16 +406,19 @@ json_t *fastpath_interfaces(struct daemon *d)
 		const char *pattern = "";
 		const struct config_xdp *directive =
 			directive_of(d, x[i].name, &pattern);
+		const uint32_t tenant = plan && !x[i].tenant
+						? tenants_usual(plan, x[i].ifindex)
+						: x[i].tenant;
 
 		json_array_append_new(
 			list,
 			json_pack("{s:s, s:i, s:s, s:s, s:i, s:i, s:s, s:s}", "name",
 				  x[i].name, "ifindex", (int)x[i].ifindex, "mode",
 				  x[i].attached ? mode_name(x[i].mode) : "none", "view",
-				  plan ? view_of(plan, &x[i]) : "", "tenant",
-				  (int)x[i].tenant, "vlan",
-				  directive ? directive->vlan : 0, "pattern", pattern,
-				  "state", x[i].attached ? "attached" : x[i].note));
+				  plan ? view_of(plan, &x[i], tenant) : "", "tenant",
+				  (int)tenant, "vlan", directive ? directive->vlan : 0,
+				  "pattern", pattern, "state",
+				  x[i].attached ? "attached" : x[i].note));
 	}
 	return list;
 }

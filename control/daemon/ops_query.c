@@ -207,7 +207,9 @@ static void next(struct asking *a)
 	}
 	if ((way == BY_SOCKET || way == BY_TCP) && a->tenant) {
 		take_error(a, NULL,
-			   "the view belongs to a tenant: no socket serves it");
+			   "the view is a tenant's, and sockets tell tenants by where "
+			   "a query comes in: this one would come from the node "
+			   "itself; ask from a client of the tenant");
 		return;
 	}
 	switch (way) {
@@ -287,6 +289,27 @@ static const uint8_t *own_address(const struct daemon *d, unsigned ifindex)
 	return other;
 }
 
+/* A source that @scope has, of the service's family; any will do where it has all. */
+static void fill_source(struct asking *a, const struct config_xdp *scope)
+{
+	const bool ipv4 =
+		address_is_any(a->server.addr) || address_is_ipv4(a->server.addr);
+
+	for (unsigned i = 0; i < scope->from_count; i++) {
+		const struct config_prefix *from = &scope->from[i];
+
+		if (address_is_ipv4(from->addr) != ipv4)
+			continue;
+		if (from->bits == (ipv4 ? 96 : 0))
+			return;
+		memcpy(a->question.remote, from->addr, 16);
+		/* the network's own address is no host's */
+		if (from->bits < 128)
+			a->question.remote[15] |= 1;
+		return;
+	}
+}
+
 /* Come in as the tenant's clients do: its VLAN, a source it has, its interface. */
 static void fill_tenant(struct asking *a)
 {
@@ -300,12 +323,7 @@ static void fill_tenant(struct asking *a)
 		if (d->origins.tenants[i] != a->tenant)
 			continue;
 		a->question.vlan = scope->vlan;
-		if (scope->from_count) {
-			memcpy(a->question.remote, scope->from[0].addr, 16);
-			/* the network's own address is no host's */
-			if (scope->from[0].bits < 128)
-				a->question.remote[15] |= 1;
-		}
+		fill_source(a, scope);
 		for (unsigned n = 0; n < count && !a->ifindex; n++)
 			for (unsigned p = 0; p < scope->pattern_count; p++)
 				if (x[n].attached &&

@@ -12,15 +12,16 @@
 #include "corefile/config.h"
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
-#include "daemon/eventlog.h"
 #include "daemon/fastpath.h"
 #include "daemon/log.h"
 #include "daemon/loops.h"
+#include "daemon/rule_list.h"
 #include "daemon/sources.h"
 #include "daemon/web.h"
 #include "plan/plan.h"
 #include "store/store.h"
 #include "xdp/ifaces.h"
+#include "xdp/ingress.h"
 
 #define WAKE_MS 3000
 
@@ -106,6 +107,26 @@ static struct config_local *locals_of(const struct daemon *d, unsigned *ret_coun
 	return locals;
 }
 
+/* What sockets are told of tenants; nothing if there are none. */
+static int add_ingresses(const struct daemon *d, struct plan *plan,
+			 const struct config *config,
+			 const struct plan_origins *origins)
+{
+	struct ingress_inputs inputs = { 0 };
+	struct rule_list rules;
+	int r = rule_list_make(&rules, config, origins);
+
+	if (r == 0) {
+		inputs.rules = rules.at;
+		inputs.rule_count = rules.count;
+		if (d->ifaces)
+			inputs.ifaces = ifaces_list(d->ifaces, &inputs.iface_count);
+		r = ingress_build(plan, &inputs);
+	}
+	rule_list_deinit(&rules);
+	return r;
+}
+
 static int make_plan(struct setting *s, const struct config *config,
 		     const struct sources *sources, struct plan **ret_plan,
 		     struct plan_origins *ret_origins)
@@ -128,7 +149,7 @@ static int make_plan(struct setting *s, const struct config *config,
 	degraded_begin(&d->degraded, "bind/");
 	r = plan_build(ret_plan, ret_origins, config, &inputs);
 	degraded_end(&d->degraded, "bind/");
-	return r;
+	return r == 0 ? add_ingresses(d, *ret_plan, config, ret_origins) : r;
 }
 
 /* ---- records of sources that are no more ---- */
@@ -268,17 +289,15 @@ static void install(struct setting *s, struct config *config, struct sources *so
 		    struct plan_origins *origins)
 {
 	struct daemon *d = s->d;
-	struct config *old = d->config;
 
 	free(d->locals);
 	d->locals = s->locals;
 	d->local_count = s->local_count;
 	s->locals = NULL;
 	sources_close(d->sources);
+	config_free(d->config);
 	plan_origins_deinit(&d->origins);
 	d->config = config;
-	eventlog_apply(d->events); /* it sums up the old one's errors */
-	config_free(old);
 	d->sources = sources;
 	d->origins = *origins;
 	sources_watch(sources);
@@ -335,6 +354,47 @@ void setup_apply(struct daemon *d, struct config *config, setup_done *done,
 		config_free(config);
 	}
 	step(s);
+}
+
+/* Commit the plan in force with the interfaces there are now.  Return: 0 or -errno. */
+static int commit_ingresses(struct daemon *d)
+{
+	const struct plan *now = commits_plan(d->commits);
+	char *text = now ? plan_encode(now) : NULL;
+	struct commit *commit = NULL;
+	struct plan *plan = NULL;
+	int r = text ? plan_decode(&plan, text, strlen(text)) : -ENOMEM;
+
+	free(text);
+	if (r == 0)
+		r = add_ingresses(d, plan, d->config, &d->origins);
+	if (r == 0)
+		r = commit_begin(&commit, d->commits);
+	if (r < 0) {
+		plan_free(plan);
+		return r;
+	}
+	commit_plan(commit, plan); /* which is no commit at all if nothing differs */
+	return commit_end(commit, NULL, NULL);
+}
+
+void setup_sync_interfaces(struct daemon *d)
+{
+	const struct plan *plan = commits_plan(d->commits);
+	int r;
+
+	if (!plan || !plan->ingress_count)
+		return; /* no tenants */
+	r = commit_ingresses(d);
+	if (r < 0) {
+		degraded_set(&d->degraded, "ingress",
+			     "sockets cannot be told of a change of interfaces: %s; "
+			     "what comes in by new ones is not answered there",
+			     strerror(-r));
+		return;
+	}
+	degraded_clear(&d->degraded, "ingress");
+	wake(d, WORKER_SOCKET, NULL);
 }
 
 bool setup_has_other_addresses(const struct daemon *d)

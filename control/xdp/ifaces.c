@@ -9,6 +9,7 @@
 #include "ifaces.h"
 
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -74,7 +75,28 @@ static bool make_room(void **array, unsigned count, unsigned *room, size_t bytes
 	return true;
 }
 
-static void read_kind(const struct nlattr *info, struct iface *link)
+/* What is of interest of a kind's own; the numbers of these attributes are the kind's. */
+static void read_data(const struct nlattr *data, struct iface *link)
+{
+	const bool is_vlan = !strcmp(link->kind, "vlan");
+	const bool is_bridge = !strcmp(link->kind, "bridge");
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, data)
+	{
+		const unsigned type = mnl_attr_get_type(attr);
+		const size_t len = mnl_attr_get_payload_len(attr);
+
+		if (is_vlan && type == IFLA_VLAN_ID && len == sizeof(uint16_t))
+			link->vlan = mnl_attr_get_u16(attr);
+		if (is_bridge && type == IFLA_BR_VLAN_FILTERING &&
+		    len == sizeof(uint8_t))
+			link->sorts_vlans = mnl_attr_get_u8(attr);
+	}
+}
+
+/* The kind stands before its data. */
+static void read_info(const struct nlattr *info, struct iface *link)
 {
 	const struct nlattr *attr;
 
@@ -83,6 +105,8 @@ static void read_kind(const struct nlattr *info, struct iface *link)
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
 			snprintf(link->kind, sizeof(link->kind), "%s",
 				 mnl_attr_get_str(attr));
+		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
+			read_data(attr, link);
 	}
 }
 
@@ -100,11 +124,14 @@ static void read_link_attr(const struct nlattr *attr, struct iface *link)
 	case IFLA_LINK:
 		link->peer = mnl_attr_get_u32(attr);
 		break;
+	case IFLA_MASTER:
+		link->master = mnl_attr_get_u32(attr);
+		break;
 	case IFLA_LINK_NETNSID:
 		link->peer_elsewhere = true;
 		break;
 	case IFLA_LINKINFO:
-		read_kind(attr, link);
+		read_info(attr, link);
 		break;
 	}
 }
@@ -130,6 +157,7 @@ static int on_link(const struct nlmsghdr *message, void *context)
 	link->loopback = info->ifi_type == ARPHRD_LOOPBACK;
 	mnl_attr_for_each(attr, message, sizeof(*info)) read_link_attr(attr, link);
 	if (strcmp(link->kind, "veth")) { /* others: IFLA_LINK is the lower device */
+		link->lower = link->peer_elsewhere ? 0 : link->peer;
 		link->peer = 0;
 		link->peer_elsewhere = false;
 	}

@@ -27,6 +27,10 @@ struct iface {
 	unsigned
 		peer; /* veth: ifindex of the other end, in its own namespace; 0 = none */
 	bool peer_elsewhere; /* veth: the other end is in another network namespace */
+	unsigned lower;      /* vlan, macvlan ...: what it stands on, here; 0 = none */
+	unsigned master;     /* the bridge, bond, VRF ... it is a port of; 0 = none */
+	uint16_t vlan;       /* vlan: its ID; 0 = not told */
+	bool sorts_vlans; /* bridge: with vlan_filtering, which puts tags on and off */
 };
 
 struct iface_address {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include "image.h"
+#include "ingress.h"
 #include "lane53.skel.h"
 #include "plan/plan.h"
 #include "problem.h"
@@ -21,6 +22,7 @@
 static struct lane53_iface iface_entry(const struct xdp *xdp, const struct iface *iface,
 				       const struct lane53_iface_key *key)
 {
+	struct ingress_inputs inputs = { xdp->rules, xdp->rule_count, NULL, 0 };
 	struct lane53_iface entry = { 0 };
 	bool named = false, has_tenant = false, may_hide_tag = false;
 
@@ -47,9 +49,13 @@ static struct lane53_iface iface_entry(const struct xdp *xdp, const struct iface
 	/*
 	 * Without a rule for it the untagged entry is there only for responses from the
 	 * lane: no frame goes to MAC 00:00:00:00:00:00.  The same where a veth's far
-	 * end may hide VLAN tags: what looks untagged may be another tenant's.
+	 * end may hide VLAN tags: what looks untagged may be another tenant's.  And on
+	 * eth0.10, where what eth0 has left to the stack comes by, if eth0's rules
+	 * decide: it is not XDP's to answer as somebody else.
 	 */
-	if (named && (key->vlan || !may_hide_tag))
+	inputs.ifaces = ifaces_list(xdp->ifaces, &inputs.iface_count);
+	if (named && (key->vlan || !may_hide_tag) &&
+	    ingress_is_own(&inputs, iface, key->vlan, key->vlan_inner))
 		memcpy(entry.mac, iface->mac, sizeof(entry.mac));
 	return entry;
 }

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "io/socket_parts.h"
+#include "plan/tenants.h"
 
 #define EVENTS_PER_RECV 64
 
@@ -183,6 +184,7 @@ static void port_close(struct port *base)
 
 	endpoints_close(port); /* with their connections */
 	tcp_free_gone(port);
+	tenants_free(port->tenants);
 	free(port->conns);
 	munmap(port->slots, PORT_BATCH * sizeof(*port->slots));
 	close(port->epoll_fd);

@@ -20,8 +20,9 @@ struct port;
 int port_socket_open(struct port **ret_port);
 
 /*
- * Listen where @plan says (tenant 0 only): open what is new, keep what stays, close what
- * is gone with its connections.  Return: how many sockets could not be opened.
+ * Listen where @plan says: open what is new, keep what stays, close what is gone with its
+ * connections.  One socket for all tenants at an address; who asks decides the view, 0 =
+ * nobody's.  Return: how many sockets could not be opened.
  */
 unsigned port_socket_apply(struct port *port, const struct plan *plan, uint64_t now_ns);
 
@@ -45,7 +46,7 @@ struct port_socket_listener {
 	const uint8_t *addr; /* 16 bytes */
 	uint16_t port;
 	bool tcp;
-	uint32_t view;
+	uint32_t view;     /* of several tenants there: the first's */
 	const char *error; /* NULL = open; else reason and what to do */
 };
 /* Each socket wanted; borrowed during the call. */
@@ -58,6 +59,8 @@ struct port_socket_counts {
 	uint64_t accepted;
 	uint64_t refused; /* connection limit, or evicted for a newer one */
 	uint64_t unsent;  /* UDP responses the kernel did not take */
+	uint64_t
+		unknown; /* queries by an interface that the plan does not know (yet) */
 };
 void port_socket_counts(const struct port *port, struct port_socket_counts *ret);
 

@@ -86,11 +86,14 @@ static int configure(int fd, bool tcp, bool ipv6)
 	if (set(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0 ||
 	    (ipv6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0))
 		return errno;
-	if (tcp)
-		return set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ? errno : 0;
+	if (tcp && set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
+		return errno;
+	/* which address was asked, and by which interface; connections inherit it */
 	if (ipv6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) < 0
 		 : set(fd, IPPROTO_IP, IP_PKTINFO, 1) < 0)
 		return errno;
+	if (tcp)
+		return 0;
 	/* Both are improvements that may be refused: a larger queue, and no trust in
 	 * ICMP "fragmentation needed", which is easily forged. */
 	(void)set(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES);
@@ -192,8 +195,9 @@ static void want(struct socket_port *port, const struct plan_address *local,
 		e->next = port->endpoints;
 		port->endpoints = e;
 	}
+	if (!e->wanted) /* else another tenant listens there too */
+		e->view = view;
 	e->optional = optional;
-	e->view = view;
 	e->wanted = true;
 }
 
@@ -243,8 +247,8 @@ unsigned port_socket_apply(struct port *base, const struct plan *plan, uint64_t 
 	for (struct endpoint *e = port->endpoints; e; e = e->next)
 		e->wanted = false;
 	for (unsigned i = 0; i < plan->listener_count; i++)
-		if (plan->listeners[i].tenant == 0)
-			want_listener(port, &plan->listeners[i]);
+		want_listener(port, &plan->listeners[i]);
+	tenants_apply(port, plan);
 	close_unwanted(port);
 	endpoints_retry(port);
 	for (struct endpoint *e = port->endpoints; e; e = e->next)

@@ -6,6 +6,7 @@
  *   socket_listen.c  endpoints: open, keep, close, explain, try again
  *   socket_udp.c     datagrams in batches
  *   socket_tcp.c     connections: framing, pipelining, limits
+ *   socket_view.c    whose a query is
  */
 #ifndef LANE53_SOCKET_PARTS_H
 #define LANE53_SOCKET_PARTS_H
@@ -29,8 +30,8 @@ struct endpoint {
 	struct source source; /* SOURCE_UDP or SOURCE_ACCEPT */
 	struct endpoint *next;
 	struct plan_address local;
-	uint32_t id; /* never used again: a ticket may outlive the endpoint */
-	uint32_t view;
+	uint32_t id;   /* never used again: a ticket may outlive the endpoint */
+	uint32_t view; /* without tenants: who answers; with them: the first that may */
 	bool optional; /* the IPv6 half of "any address": IPv6 may be off */
 	bool wanted;   /* during port_socket_apply() */
 	bool paused;   /* SOURCE_ACCEPT: out of descriptors until the next tick */
@@ -51,7 +52,8 @@ struct conn {
 	bool eof, is_waiting;
 	uint8_t remote[16], local[16];
 	uint16_t remote_port, local_port;
-	uint8_t *in; /* in_at: first byte not handed out */
+	uint32_t ifindex; /* it came in by; 0 = not known */
+	uint8_t *in;      /* in_at: first byte not handed out */
 	size_t in_at, in_len, in_room;
 	uint8_t *out;
 	size_t out_at, out_len;
@@ -70,6 +72,7 @@ struct slot {
 struct ticket {
 	uint32_t endpoint; /* UDP */
 	uint32_t scope;    /* UDP, IPv6 link-local: the interface */
+	uint32_t leave_by; /* UDP, a tenant's: the interface it came in by; else 0 */
 	uint64_t conn;     /* TCP */
 };
 
@@ -82,6 +85,8 @@ struct socket_port {
 
 	struct endpoint *endpoints;
 	uint32_t next_endpoint;
+	struct tenants *tenants; /* NULL: every endpoint answers everybody */
+	bool tenants_lost;       /* out of memory: nobody is answered */
 	uint64_t retry_ns;
 
 	struct conn *live, *live_last, *gone;
@@ -114,6 +119,17 @@ unsigned udp_recv(struct socket_port *port, struct endpoint *endpoint,
 void udp_send(struct socket_port *port, const struct query *queries, unsigned count);
 void udp_send_later(struct socket_port *port, const struct client *client,
 		    const uint8_t *bytes, size_t len);
+
+/* socket_view.c */
+/*
+ * Whose is it?  Sets client->view and the ticket's leave_by from what else @client says.
+ * Return: false, it is not known yet: no response.
+ */
+bool client_settle(struct socket_port *port, struct client *client,
+		   const struct endpoint *endpoint);
+void tenants_apply(struct socket_port *port, const struct plan *plan);
+/* The interface that the connection came in by, 0 = not known. */
+uint32_t conn_ifindex(int fd, bool ipv6);
 
 /* socket_tcp.c */
 void tcp_accept(struct socket_port *port, struct endpoint *endpoint);

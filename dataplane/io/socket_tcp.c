@@ -210,16 +210,18 @@ static bool conn_read(struct socket_port *port, struct conn *c)
 	return true;
 }
 
-static void client_fill(struct client *client, const struct conn *c)
+/* Return: false, nobody knows whose the connection is. */
+static bool client_fill(struct socket_port *port, struct client *client,
+			const struct conn *c)
 {
 	memcpy(client->remote, c->remote, 16);
 	memcpy(client->local, c->local, 16);
 	client->remote_port = c->remote_port;
 	client->local_port = c->local_port;
-	client->view = c->endpoint->view;
-	client->ifindex = 0;
+	client->ifindex = c->ifindex;
 	client->proto = CLIENT_TCP;
 	ticket_write(client, (struct ticket){ .conn = c->id });
+	return client_settle(port, client, c->endpoint);
 }
 
 static unsigned hand_out(struct socket_port *port, struct conn *c,
@@ -229,13 +231,17 @@ static unsigned hand_out(struct socket_port *port, struct conn *c,
 	size_t len;
 
 	while (count < max && may_hand_out(c) && (len = whole_query(c)) > 0) {
-		struct slot *slot = slot_take(port);
+		struct slot *slot;
 
+		if (!client_fill(port, &queries[count].client, c)) {
+			conn_close(port, c);
+			return count;
+		}
+		slot = slot_take(port);
 		if (!slot)
 			break;
 		memcpy(slot->message, c->in + c->in_at + 2, len - 2);
 		slot_fill(&queries[count], slot, len - 2);
-		client_fill(&queries[count].client, c);
 		c->in_at += len;
 		c->in_flight++;
 		count++;
@@ -436,6 +442,7 @@ static int conn_open(struct socket_port *port, struct endpoint *endpoint, int fd
 		return -ENOBUFS;
 	}
 	address_from_socket(&local, c->local, &c->local_port);
+	c->ifindex = conn_ifindex(fd, local.ss_family == AF_INET6);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* latency */
 	c->id = (uint64_t)++port->conn_generation << 32 | place;
 	port->conns[place] = c;

@@ -51,7 +51,6 @@ static void client_read(struct client *client, const struct endpoint *endpoint,
 	address_from_socket(from, client->remote, &client->remote_port);
 	memcpy(client->local, endpoint->local.addr, 16);
 	client->local_port = endpoint->local.port;
-	client->view = endpoint->view;
 	client->ifindex = 0;
 	client->proto = CLIENT_UDP;
 	local_read(client, msg);
@@ -90,6 +89,8 @@ unsigned udp_recv(struct socket_port *port, struct endpoint *endpoint,
 		client_read(client, endpoint, &from[i], &msgs[i].msg_hdr);
 		if (client->remote_port == 0)
 			continue; /* nobody can be answered there */
+		if (!client_settle(port, client, endpoint))
+			continue;
 		slot_fill(&queries[used], slots[i], msgs[i].msg_len);
 		slots[i] = NULL;
 		used++;
@@ -101,16 +102,20 @@ unsigned udp_recv(struct socket_port *port, struct endpoint *endpoint,
 	return used;
 }
 
-/* The source of the response; link-local addresses leave where they came in. */
+/*
+ * The source of the response, and where it leaves: tenants' and link-local ones' where
+ * they came in.
+ */
 static void local_write(struct msghdr *msg, struct control *control,
 			const struct client *client)
 {
+	const uint32_t leave_by = ticket_read(client).leave_by;
 	struct cmsghdr *c = (struct cmsghdr *)control->bytes;
 
 	memset(control, 0, sizeof(*control));
 	msg->msg_control = control;
 	if (address_is_ipv4(client->local)) {
-		struct in_pktinfo info = { 0 };
+		struct in_pktinfo info = { .ipi_ifindex = (int)leave_by };
 
 		memcpy(&info.ipi_spec_dst, client->local + 12, 4);
 		msg->msg_controllen = CMSG_SPACE(sizeof(info));
@@ -119,7 +124,7 @@ static void local_write(struct msghdr *msg, struct control *control,
 		c->cmsg_len = CMSG_LEN(sizeof(info));
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 	} else {
-		struct in6_pktinfo info = { 0 };
+		struct in6_pktinfo info = { .ipi6_ifindex = leave_by };
 
 		memcpy(&info.ipi6_addr, client->local, 16);
 		if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))

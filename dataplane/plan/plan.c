@@ -108,10 +108,33 @@ static void block_deinit(struct plan_block *block)
 	free(block->steps);
 }
 
+static void ingresses_deinit(struct plan *plan)
+{
+	for (unsigned i = 0; plan->scopes && i < plan->scope_count; i++)
+		free(plan->scopes[i].sources);
+	for (unsigned i = 0; plan->ingresses && i < plan->ingress_count; i++)
+		free(plan->ingresses[i].scopes);
+	free(plan->scopes);
+	free(plan->ingresses);
+}
+
+void plan_take_ingresses(struct plan *plan, struct plan *from)
+{
+	ingresses_deinit(plan);
+	plan->scopes = from->scopes;
+	plan->scope_count = from->scope_count;
+	plan->ingresses = from->ingresses;
+	plan->ingress_count = from->ingress_count;
+	from->scopes = NULL;
+	from->ingresses = NULL;
+	from->scope_count = from->ingress_count = 0;
+}
+
 void plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
+	ingresses_deinit(plan);
 	for (unsigned i = 0; plan->views && i < plan->view_count; i++) {
 		free(plan->views[i].name);
 		free(plan->views[i].blocks);

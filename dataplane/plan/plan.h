@@ -5,7 +5,8 @@
  * lane53d compiles a Corefile into a plan and commits it to the zone store together
  * with the records (key PLAN_KEY), so a worker sees both change in one snapshot.
  *
- *   plan ─┬─ listeners   address:port ──► view
+ *   plan ─┬─ ingresses   interface ──► scopes: source ──► tenant
+ *         ├─ listeners   address:port, tenant ──► view
  *         ├─ views       ──► the blocks that answer there
  *         └─ blocks      zones, cache, log flags, steps in their fixed order
  *
@@ -24,7 +25,7 @@
 #include <stdint.h>
 
 #define PLAN_KEY    "plan" /* store_meta_get()/put() */
-#define PLAN_FORMAT 2      /* bump on any change of the encoding */
+#define PLAN_FORMAT 3      /* bump on any change of the encoding */
 
 struct plan_name {
 	uint8_t len; /* wire length, root label included */
@@ -44,8 +45,32 @@ struct plan_address {
 /* A socket to open, and what answers there. */
 struct plan_listener {
 	struct plan_address local;
-	uint32_t tenant; /* 0: the default tenant; others are reached over XDP only */
+	uint32_t tenant; /* 0: the default tenant */
 	uint32_t view;
+};
+
+struct plan_source {
+	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;     /* 0..128; IPv4: 96 + its bits */
+	uint32_t tenant;
+};
+
+/* Who comes in somewhere: the tenant of the longest of @sources, else @tenant. */
+struct plan_scope {
+	uint32_t tenant;
+	uint32_t view; /* what answers port 53 where no listener does; 0 = nobody */
+	struct plan_source *sources; /* longest first; no prefix twice */
+	unsigned source_count;
+};
+
+/*
+ * An interface as sockets tell it.  Several scopes: the packet may have come by any of
+ * them (ports of a bridge), so only what they agree on counts; none: nobody knows.
+ */
+struct plan_ingress {
+	uint32_t ifindex;
+	unsigned *scopes; /* indices into plan.scopes */
+	unsigned scope_count;
 };
 
 struct plan_view {
@@ -156,6 +181,11 @@ struct plan {
 	bool publish;         /* an XDP instance: publish into `cache` */
 	struct plan_listener *listeners;
 	unsigned listener_count;
+	/* Every interface of the machine, if there are tenants; else none. */
+	struct plan_scope *scopes;
+	unsigned scope_count;
+	struct plan_ingress *ingresses;
+	unsigned ingress_count;
 	struct plan_view *views;
 	unsigned view_count;
 	struct plan_block *blocks;
@@ -175,6 +205,9 @@ char *plan_encode(const struct plan *plan);
  * Return: 0, -ENOMEM, -EPROTO if the text is not a plan of this PLAN_FORMAT.
  */
 int plan_decode(struct plan **ret_plan, const char *text, size_t len);
+
+/* Move the scopes and ingresses of @from into @plan, in place of its own. */
+void plan_take_ingresses(struct plan *plan, struct plan *from);
 
 /* Release @plan and all in it.  NULL is allowed. */
 void plan_free(struct plan *plan);

@@ -49,15 +49,44 @@ static json_t *listener_json(const struct plan_listener *listener)
 			 (json_int_t)listener->view);
 }
 
+static json_t *scope_json(const struct plan_scope *scope)
+{
+	json_t *sources = json_array();
+
+	for (unsigned i = 0; i < scope->source_count; i++) {
+		const struct plan_source *source = &scope->sources[i];
+
+		(void)json_array_append_new(
+			sources,
+			json_pack("{so si sI}", "addr", hex_json(source->addr, 16),
+				  "bits", (int)source->bits, "tenant",
+				  (json_int_t)source->tenant));
+	}
+	return json_pack("{sI sI so}", "tenant", (json_int_t)scope->tenant, "view",
+			 (json_int_t)scope->view, "sources", sources);
+}
+
+static json_t *indices_json(const unsigned *at, unsigned count)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		(void)json_array_append_new(array, json_integer(at[i]));
+	return array;
+}
+
+static json_t *ingress_json(const struct plan_ingress *ingress)
+{
+	return json_pack("{sI so}", "ifindex", (json_int_t)ingress->ifindex, "scopes",
+			 indices_json(ingress->scopes, ingress->scope_count));
+}
+
 static json_t *view_json(const struct plan_view *view)
 {
-	json_t *blocks = json_array();
-
-	for (unsigned i = 0; i < view->block_count; i++)
-		(void)json_array_append_new(blocks, json_integer(view->blocks[i]));
 	return json_pack("{sI ss sI si so}", "id", (json_int_t)view->id, "name",
 			 view->name, "manual", (json_int_t)view->manual, "label",
-			 (int)view->label, "blocks", blocks);
+			 (int)view->label, "blocks",
+			 indices_json(view->blocks, view->block_count));
 }
 
 static json_t *zone_json(const struct plan_zone *zone)
@@ -157,28 +186,32 @@ static json_t *block_json(const struct plan_block *block)
 
 char *plan_encode(const struct plan *plan)
 {
-	json_t *listeners = json_array(), *views = json_array(), *blocks = json_array();
-	json_t *root;
+	const char *const keys[] = { "listeners", "scopes", "ingresses", "views",
+				     "blocks" };
+	const unsigned counts[] = { plan->listener_count, plan->scope_count,
+				    plan->ingress_count, plan->view_count,
+				    plan->block_count };
+	json_t *arrays[] = { json_array(), json_array(), json_array(), json_array(),
+			     json_array() };
 	char *text = NULL;
+	bool whole = true;
+	json_t *root;
 
-	APPEND_EACH(listeners, plan->listener_count, listener_json, plan->listeners);
-	APPEND_EACH(views, plan->view_count, view_json, plan->views);
-	APPEND_EACH(blocks, plan->block_count, block_json, plan->blocks);
-	if (json_array_size(listeners) != plan->listener_count ||
-	    json_array_size(views) != plan->view_count ||
-	    json_array_size(blocks) != plan->block_count) {
-		json_decref(listeners);
-		json_decref(views);
-		json_decref(blocks);
-		return NULL;
+	APPEND_EACH(arrays[0], plan->listener_count, listener_json, plan->listeners);
+	APPEND_EACH(arrays[1], plan->scope_count, scope_json, plan->scopes);
+	APPEND_EACH(arrays[2], plan->ingress_count, ingress_json, plan->ingresses);
+	APPEND_EACH(arrays[3], plan->view_count, view_json, plan->views);
+	APPEND_EACH(arrays[4], plan->block_count, block_json, plan->blocks);
+	root = json_pack("{si sI si sb sI sI}", "format", PLAN_FORMAT, "generation",
+			 (json_int_t)plan->generation, "udp_payload",
+			 (int)plan->udp_payload, "publish", plan->publish,
+			 "tcp_idle_ms", (json_int_t)plan->tcp_idle_ms,
+			 "tcp_connections", (json_int_t)plan->tcp_connections);
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		whole &= json_array_size(arrays[i]) == counts[i];
+		whole &= json_object_set_new(root, keys[i], arrays[i]) == 0;
 	}
-	root = json_pack("{si sI si sb so so so sI sI}", "format", PLAN_FORMAT,
-			 "generation", (json_int_t)plan->generation, "udp_payload",
-			 (int)plan->udp_payload, "publish", plan->publish, "listeners",
-			 listeners, "views", views, "blocks", blocks, "tcp_idle_ms",
-			 (json_int_t)plan->tcp_idle_ms, "tcp_connections",
-			 (json_int_t)plan->tcp_connections);
-	if (root)
+	if (whole)
 		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -330,24 +363,57 @@ static void take_listener(struct reader *r, const json_t *object,
 	out->view = take_u32(r, object, "view");
 }
 
-static void take_view(struct reader *r, const json_t *object, struct plan_view *out)
+static unsigned *take_indices(struct reader *r, const json_t *object, const char *key,
+			      unsigned *ret_count)
 {
 	void *room;
-	const json_t *array;
+	const json_t *array = take_array(r, object, key, sizeof(unsigned), &room);
+	unsigned *at = room;
 
-	out->id = take_u32(r, object, "id");
-	out->name = text_copy(r, json_object_get(object, "name"));
-	out->manual = take_u32(r, object, "manual");
-	out->label = (uint16_t)take_number(r, object, "label", LANE53_LABEL_MAX - 1);
-	array = take_array(r, object, "blocks", sizeof(*out->blocks), &room);
-	out->blocks = room;
 	for (size_t i = 0; array && i < json_array_size(array); i++) {
 		const json_t *index = json_array_get(array, i);
 
 		if (!json_is_integer(index))
 			fail(r, -EPROTO);
-		out->blocks[out->block_count++] = (unsigned)json_integer_value(index);
+		at[(*ret_count)++] = (unsigned)json_integer_value(index);
 	}
+	return at;
+}
+
+static void take_scope(struct reader *r, const json_t *object, struct plan_scope *out)
+{
+	void *room;
+	const json_t *array;
+
+	out->tenant = take_u32(r, object, "tenant");
+	out->view = take_u32(r, object, "view");
+	array = take_array(r, object, "sources", sizeof(*out->sources), &room);
+	out->sources = room;
+	for (size_t i = 0; array && i < json_array_size(array); i++) {
+		struct plan_source *source = &out->sources[out->source_count++];
+		const json_t *value = json_array_get(array, i);
+
+		if (take_hex(r, json_object_get(value, "addr"), source->addr, 16) != 16)
+			fail(r, -EPROTO);
+		source->bits = (uint8_t)take_number(r, value, "bits", 128);
+		source->tenant = take_u32(r, value, "tenant");
+	}
+}
+
+static void take_ingress(struct reader *r, const json_t *object,
+			 struct plan_ingress *out)
+{
+	out->ifindex = take_u32(r, object, "ifindex");
+	out->scopes = take_indices(r, object, "scopes", &out->scope_count);
+}
+
+static void take_view(struct reader *r, const json_t *object, struct plan_view *out)
+{
+	out->id = take_u32(r, object, "id");
+	out->name = text_copy(r, json_object_get(object, "name"));
+	out->manual = take_u32(r, object, "manual");
+	out->label = (uint16_t)take_number(r, object, "label", LANE53_LABEL_MAX - 1);
+	out->blocks = take_indices(r, object, "blocks", &out->block_count);
 }
 
 static void take_cache(struct reader *r, const json_t *object, struct plan_cache *out)
@@ -455,6 +521,23 @@ static void take_block(struct reader *r, const json_t *object, struct plan_block
 		take_step(r, json_array_get(array, i), &out->steps[out->step_count++]);
 }
 
+static void take_ingresses(struct reader *r, const json_t *root, struct plan *out)
+{
+	void *room;
+	const json_t *array =
+		take_array(r, root, "scopes", sizeof(*out->scopes), &room);
+
+	out->scopes = room;
+	for (size_t i = 0; array && i < json_array_size(array); i++)
+		take_scope(r, json_array_get(array, i),
+			   &out->scopes[out->scope_count++]);
+	array = take_array(r, root, "ingresses", sizeof(*out->ingresses), &room);
+	out->ingresses = room;
+	for (size_t i = 0; array && i < json_array_size(array); i++)
+		take_ingress(r, json_array_get(array, i),
+			     &out->ingresses[out->ingress_count++]);
+}
+
 static void take_plan(struct reader *r, const json_t *root, struct plan *out)
 {
 	void *room;
@@ -472,6 +555,7 @@ static void take_plan(struct reader *r, const json_t *root, struct plan *out)
 	for (size_t i = 0; array && i < json_array_size(array); i++)
 		take_listener(r, json_array_get(array, i),
 			      &out->listeners[out->listener_count++]);
+	take_ingresses(r, root, out);
 	array = take_array(r, root, "views", sizeof(*out->views), &room);
 	out->views = room;
 	for (size_t i = 0; array && i < json_array_size(array); i++)
@@ -483,7 +567,7 @@ static void take_plan(struct reader *r, const json_t *root, struct plan *out)
 			   &out->blocks[out->block_count++]);
 }
 
-/* Do views name blocks that exist, and listeners views that exist? */
+/* Do views name blocks that exist, listeners views, and ingresses scopes? */
 static bool is_consistent(const struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->view_count; i++)
@@ -493,6 +577,10 @@ static bool is_consistent(const struct plan *plan)
 	for (unsigned i = 0; i < plan->listener_count; i++)
 		if (!plan_view_find(plan, plan->listeners[i].view))
 			return false;
+	for (unsigned i = 0; i < plan->ingress_count; i++)
+		for (unsigned j = 0; j < plan->ingresses[i].scope_count; j++)
+			if (plan->ingresses[i].scopes[j] >= plan->scope_count)
+				return false;
 	return true;
 }
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lane53/wire.h"
-#include "respond/pending.h"
+#include "respond/state.h"
 
 /* CoreDNS's read timeout of a health check. */
 #define PROBE_TIMEOUT_MS 1000
@@ -31,14 +31,13 @@ static void cancel(struct engine *engine, struct exchange *x)
 	deadline_clear(&engine->deadlines, &x->deadline);
 }
 
-static void failed(struct engine *engine, struct exchange *x, int error)
+static void failed(struct engine *engine, struct exchange *x, bool timeout)
 {
 	if (!x->pending) {
 		upstream_probe_done(engine, x, false);
 		return;
 	}
-	pending_note(x, LANE53_CAUSE_IO, error);
-	upstream_failed(engine, x->upstream, error == -ETIMEDOUT);
+	upstream_failed(engine, x->upstream, timeout);
 	policy_failed(engine, x);
 }
 
@@ -53,7 +52,7 @@ static void exchange_due(void *context, struct deadline *deadline)
 		return;
 	}
 	cancel(engine, x);
-	failed(engine, x, -ETIMEDOUT);
+	failed(engine, x, true);
 }
 
 int exchanges_open(struct engine *engine)
@@ -142,5 +141,5 @@ void engine_upstream_failed(struct engine *engine, struct exchange *x, int error
 {
 	x->open = false;
 	deadline_clear(&engine->deadlines, &x->deadline);
-	failed(engine, x, error);
+	failed(engine, x, error == -ETIMEDOUT);
 }

@@ -100,9 +100,7 @@ static void put_event(struct engine *engine, const struct origin *origin,
 	const struct asked *asked = origin->asked;
 	const struct client *client = origin->client;
 	uint64_t took_ns = time_taken(engine, origin);
-	struct lane53_report report = { 0 };
-
-	report.event = (struct lane53_event){
+	struct lane53_event event = {
 		.duration_ns = took_ns < UINT32_MAX ? (uint32_t)took_ns : UINT32_MAX,
 		.view = client->view,
 		.ifindex = client->ifindex,
@@ -125,12 +123,10 @@ static void put_event(struct engine *engine, const struct origin *origin,
 			  (message[3] & FLAG_RCODE) == RCODE_NOERROR,
 	};
 
-	memcpy(report.event.remote, client->remote, sizeof(report.event.remote));
-	memcpy(report.event.local, client->local, sizeof(report.event.local));
-	memcpy(report.event.qname, asked->qname, asked->qname_len);
-	if (origin->failure)
-		report.failure = *origin->failure;
-	engine->config.on_event(engine->config.context, &report);
+	memcpy(event.remote, client->remote, sizeof(event.remote));
+	memcpy(event.local, client->local, sizeof(event.local));
+	memcpy(event.qname, asked->qname, asked->qname_len);
+	engine->config.on_event(engine->config.context, &event);
 }
 
 static void account(struct engine *engine, const struct origin *origin,
@@ -143,7 +139,8 @@ static void account(struct engine *engine, const struct origin *origin,
 	if (!engine->config.on_event || !origin->block || !origin->zone)
 		return;
 	/* `errors` hears of failures, whether or not `log` does */
-	if (origin->block->log & class || (origin->block->errors && origin->failure))
+	if (origin->block->log & class ||
+	    (origin->block->errors && rcode == RCODE_SERVFAIL))
 		put_event(engine, origin, class, message, len);
 }
 

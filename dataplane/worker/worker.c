@@ -102,7 +102,8 @@ static void mirror_counts(struct worker *w)
 		port_socket_counts(w->port, &now);
 		stats_add(&s->tcp_accepted, now.accepted - seen->accepted);
 		stats_add(&s->tcp_refused, now.refused - seen->refused);
-		stats_add(&s->dropped, now.unsent - seen->unsent);
+		stats_add(&s->dropped,
+			  now.unsent - seen->unsent + now.unknown - seen->unknown);
 		*seen = now;
 	}
 }

@@ -4,10 +4,13 @@
 
 usage: ask.py SERVER NAME TYPE [--tcp] [--times N] [--port P] [--id N] [--no-rd]
               [--edns SIZE] [--do] [--cd] [--class N] [--timeout S] [--tries N]
-              [--mask-ttl]
+              [--mask-ttl] [--from ADDR] [--options]
        ask.py SERVER --file QUESTIONS [options for all]
 
 A line of QUESTIONS is NAME TYPE [options]; --tries N asks again after a timeout.
+--from asks from that address; --options puts no-operation options into the IPv4 header,
+which XDP leaves to the stack.
+
 One line a response: RCODE ANCOUNT HEX, or `timeout`.  --mask-ttl zeroes the TTLs, so
 that answers from a cache can be compared byte by byte.  Exit status 0 if every query
 was answered.  Small on purpose: a second opinion beside dig, which hides the bytes.
@@ -73,6 +76,10 @@ def ask(args, message):
     kind = socket.SOCK_STREAM if args.tcp else socket.SOCK_DGRAM
     with socket.socket(family, kind) as sock:
         sock.settimeout(args.timeout)
+        if args.source:
+            sock.bind((args.source, 0))
+        if args.options:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\1\1\1\1")
         sock.connect((args.server, args.port))
         if args.tcp:
             sock.sendall(struct.pack(">H", len(message)) + message)
@@ -96,11 +103,12 @@ def parse():
     parser.add_argument("name", nargs="?")
     parser.add_argument("type", nargs="?")
     parser.add_argument("--file")
-    for flag in ("--tcp", "--no-rd", "--do", "--cd", "--mask-ttl"):
+    for flag in ("--tcp", "--no-rd", "--do", "--cd", "--mask-ttl", "--options"):
         parser.add_argument(flag, action="store_true")
     for option, preset in (("--times", 1), ("--tries", 1), ("--port", 53),
                            ("--id", 0x5353), ("--edns", 0)):
         parser.add_argument(option, type=int, default=preset)
+    parser.add_argument("--from", dest="source")
     parser.add_argument("--class", dest="qclass", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=2)
     args = parser.parse_args()

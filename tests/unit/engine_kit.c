@@ -303,13 +303,12 @@ void kit_fail(struct kit *kit, struct kit_sent *sent, int error)
 
 /* ---- opening ---- */
 
-static void on_event(void *context, const struct lane53_report *report)
+static void on_event(void *context, const struct lane53_event *event)
 {
 	struct kit *kit = context;
 
 	kit->events++;
-	*kit->event = report->event;
-	*kit->failure = report->failure;
+	*kit->event = *event;
 }
 
 static void make_table(struct kit *kit)
@@ -380,9 +379,7 @@ void kit_open(struct kit *kit, const char *const *records, const struct plan *pl
 		make_table(kit);
 	kit->stats = calloc(1, sizeof(*kit->stats));
 	kit->event = calloc(1, sizeof(*kit->event));
-	kit->failure = calloc(1, sizeof(*kit->failure));
-	assert(kit->stats && kit->event && kit->failure &&
-	       port_memory_open(&kit->port) == 0);
+	assert(kit->stats && kit->event && port_memory_open(&kit->port) == 0);
 	open_engine(kit);
 }
 
@@ -411,7 +408,6 @@ void kit_close(struct kit *kit)
 		free_table(kit);
 	free(kit->stats);
 	free(kit->event);
-	free(kit->failure);
 	store_close(kit->store);
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s", kit->dir, files[i]);

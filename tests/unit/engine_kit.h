@@ -51,8 +51,7 @@ struct kit {
 	unsigned sent_count;
 	bool refuse_all; /* ask() fails */
 	unsigned events;
-	struct lane53_event *event;     /* the last */
-	struct lane53_failure *failure; /* of it */
+	struct lane53_event *event; /* the last */
 	uint16_t id;
 };
 
