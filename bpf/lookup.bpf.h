@@ -91,6 +91,8 @@ static __always_inline bool found_is_due(struct found *found, const struct quest
 	found->age_s = 0;
 	if (flags & LANE53_SLOT_NEEDS_RD && !(q->flags & FLAG_RD))
 		return false;
+	if (flags & LANE53_SLOT_NO_DO && q->edns.flags & QUESTION_EDNS_DO)
+		return false;
 	if (!(flags & LANE53_SLOT_AGE) && found->copy.expires_s == LANE53_NEVER_EXPIRES)
 		return true; /* most of `local`: no clock is read */
 	now_s = (__u32)(bpf_ktime_get_coarse_ns() / 1000000000u);

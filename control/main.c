@@ -201,6 +201,8 @@ static void leave(struct process *process)
 		snprintf(path, sizeof(path), "%s/events.sock", d->options->run);
 		(void)unlink(path);
 	}
+	eventlog_close(d->events);
+	d->events = NULL;
 	if (d->options->pidfile)
 		(void)unlink(d->options->pidfile);
 	uv_stop(d->loop);

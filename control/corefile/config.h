@@ -45,6 +45,16 @@ struct config_log {
 	unsigned classes;        /* PLAN_LOG_* */
 };
 
+enum config_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
+
+/* One `consolidate` of `errors`: what matches is counted, and told once a period. */
+struct config_consolidate {
+	const char *regex; /* POSIX extended, on the cause alone */
+	uint32_t period_ms;
+	enum config_level level;
+	bool show_first;
+};
+
 /* One [ZONE][:PORT] of a server block; a CIDR gives several zones. */
 struct config_key {
 	struct plan_names zones;
@@ -76,6 +86,8 @@ struct config_block {
 	struct config_log *logs;
 	unsigned log_count;
 	bool errors;
+	struct config_consolidate *consolidates; /* the first that matches counts */
+	unsigned consolidate_count;
 	bool loop;
 	struct config_step *steps; /* in the order they run */
 	unsigned step_count;

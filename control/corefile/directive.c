@@ -3,8 +3,13 @@
  * directive.c - the table itself, and the walk through a server block by it.
  */
 #include "corefile/directive.h"
+#include <ctype.h>
+#include <regex.h>
 #include <string.h>
 #include <strings.h>
+
+/* As CoreDNS: longer ones are a mistake, or an attack on who reads them. */
+#define REGEX_BYTES 10000
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -55,8 +60,10 @@ const struct directive directives[] = {
 	  .options = prometheus_options,
 	  .begin = prometheus_begin },
 	{ .name = "errors", .args = "", .min = 0, .max = 0,
-	  .text = "Log what could not be answered.",
-	  .example = "errors",
+	  .text = "Log what could not be answered, and why: a timeout, a refused connection, no "
+		  "upstream that is up, a malformed or SERVFAIL response, a zone that could not "
+		  "be read. A failure that is answered from the cache is not logged again.",
+	  .example = "errors {\n    consolidate 5m \".* i/o timeout$\" warning show_first\n}",
 	  .options = errors_options,
 	  .begin = errors_begin },
 	{ .name = "log", .args = "[NAMES...] [FORMAT]", .min = 0, .max = ANY_NUMBER,
@@ -283,6 +290,51 @@ int compile_word(struct compile *c, const struct statement *s, unsigned i,
 		      text, list_words(c, words, count),
 		      did_you_mean(c, text, words, count));
 	return -1;
+}
+
+/*
+ * \d and its like are not POSIX: the library would take them for a plain letter, and
+ * what was meant would silently not match.
+ */
+static const char *foreign_escape(const char *text)
+{
+	for (const char *p = strchr(text, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
+		if (isalnum((unsigned char)p[1]) && !strchr("wWsSbB", p[1]))
+			return p;
+	return NULL;
+}
+
+void compile_regex(struct compile *c, const struct token *word)
+{
+	const char *escape = foreign_escape(word->text);
+	const size_t len = strlen(word->text);
+	regex_t regex;
+	char why[128];
+	int r;
+
+	if (len > REGEX_BYTES) {
+		compile_error(
+			c, word,
+			"%s: found an expression of %zu bytes, expected at most %d",
+			c->directive->name, len, REGEX_BYTES);
+		return;
+	}
+	if (escape) {
+		compile_error(c, word,
+			      "%s: found '%.2s' in '%s', expected a POSIX extended "
+			      "regular expression: [0-9] for a digit",
+			      c->directive->name, escape, word->text);
+		return;
+	}
+	r = regcomp(&regex, word->text, REG_EXTENDED);
+	if (r) {
+		regerror(r, &regex, why, sizeof(why));
+		compile_error(c, word,
+			      "%s: found '%s', expected a regular expression: %s",
+			      c->directive->name, word->text, why);
+		return;
+	}
+	regfree(&regex);
 }
 
 struct config_step *compile_step(struct compile *c, enum plan_step_kind kind)

@@ -96,6 +96,9 @@ int compile_word(struct compile *c, const struct statement *s, unsigned i,
 
 #define DURATION_MAX UINT32_MAX
 
+/* An error unless @word is a POSIX extended regular expression of at most 10,000 bytes. */
+void compile_regex(struct compile *c, const struct token *word);
+
 /* compile.c: add to @notes, up to CONFIG_NOTES_MAX; a fatal one always finds room. */
 void config_note(struct config_notes *notes, bool fatal, const struct problem *problem);
 

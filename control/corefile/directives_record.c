@@ -2,13 +2,9 @@
 /*
  * directives_record.c - directives that answer from files: hosts, file, auto.
  */
-#include <regex.h>
 #include <string.h>
 #include "corefile/directive.h"
 #include "dns/name.h"
-
-/* Longest regular expression; Go's and ours have no use for longer ones. */
-#define PATTERN_BYTES 10000
 
 /* What all three have: a source, and the step that asks it. */
 struct records {
@@ -207,31 +203,6 @@ void auto_begin(struct compile *c, const struct statement *s)
 	records->step->zones = source->zones;
 }
 
-static void check_pattern(struct compile *c, const struct token *word)
-{
-	regex_t regex;
-	char why[128];
-	int r;
-
-	if (strlen(word->text) > PATTERN_BYTES) {
-		compile_error(
-			c, word,
-			"auto: found an expression of %zu bytes, expected at most "
-			"%d",
-			strlen(word->text), PATTERN_BYTES);
-		return;
-	}
-	r = regcomp(&regex, word->text, REG_EXTENDED);
-	if (r) {
-		regerror(r, &regex, why, sizeof(why));
-		compile_error(c, word,
-			      "auto: found '%s', expected a regular expression: %s",
-			      word->text, why);
-		return;
-	}
-	regfree(&regex);
-}
-
 static void auto_directory(struct compile *c, const struct statement *s)
 {
 	struct records *records = c->state;
@@ -248,7 +219,7 @@ static void auto_directory(struct compile *c, const struct statement *s)
 			      s->words[2].text);
 	if (s->count < 4)
 		return;
-	check_pattern(c, &s->words[2]);
+	compile_regex(c, &s->words[2]);
 	source->pattern = s->words[2].text;
 	source->origin_text = s->words[3].text;
 }

@@ -60,15 +60,39 @@ void errors_begin(struct compile *c, const struct statement *s)
 	c->block->errors = true;
 }
 
+/* [LEVEL] [show_first], in any order, once each. */
+static void consolidate_word(struct compile *c, const struct statement *s, unsigned i,
+			     struct config_consolidate *rule)
+{
+	static const char *const words[] = { [LEVEL_ERROR] = "error",
+					     [LEVEL_WARNING] = "warning",
+					     [LEVEL_INFO] = "info",
+					     [LEVEL_DEBUG] = "debug",
+					     [LEVEL_DEBUG + 1] = "show_first" };
+	int at = compile_word(c, s, i, words, 5);
+
+	if (at > (int)LEVEL_DEBUG)
+		rule->show_first = true;
+	else if (at >= 0)
+		rule->level = (enum config_level)at;
+	if (i == 4 &&
+	    (at > (int)LEVEL_DEBUG) == !strcmp(s->words[3].text, "show_first"))
+		compile_error(c, &s->words[i],
+			      "errors: consolidate: found '%s' and '%s', expected "
+			      "one LEVEL and show_first",
+			      s->words[3].text, s->words[4].text);
+}
+
 static void errors_consolidate(struct compile *c, const struct statement *s)
 {
-	static const char *const levels[] = { "warning", "error", "info", "debug",
-					      "show_first" };
-	uint32_t ms;
+	struct config_consolidate *rule = ARENA_PUSH(c->arena, c->block->consolidates,
+						     c->block->consolidate_count);
 
-	compile_duration(c, s, 1, 1, DURATION_MAX, &ms);
+	compile_duration(c, s, 1, 1, DURATION_MAX, &rule->period_ms);
+	compile_regex(c, &s->words[2]);
+	rule->regex = s->words[2].text;
 	for (unsigned i = 3; i < s->count; i++)
-		(void)compile_word(c, s, i, levels, 5);
+		consolidate_word(c, s, i, rule);
 }
 
 static void no_check(struct compile *c, const struct statement *s)
@@ -78,9 +102,16 @@ static void no_check(struct compile *c, const struct statement *s)
 }
 
 const struct option errors_options[] = {
-	{ "stacktrace", "", "there are no stack traces here", 0, 0, true, no_check },
+	{ "stacktrace", "",
+	  "accepted, and changes nothing: there is no panic to recover from; a worker "
+	  "that crashes is logged with its signal and started again",
+	  0, 0, false, no_check },
 	{ "consolidate", "DURATION REGEXP [LEVEL] [show_first]",
-	  "one summary line for errors alike", 2, 4, true, errors_consolidate },
+	  "count causes that match REGEXP (POSIX extended; the first rule that does "
+	  "counts) and tell once per DURATION how many there were, as LEVEL: error "
+	  "(default), warning, info, or debug, which is not shown; show_first logs the "
+	  "first one at once, and nothing more if it was the only one",
+	  2, 4, false, errors_consolidate },
 	{ 0 },
 };
 

@@ -3,7 +3,6 @@
 #include "eventlog.h"
 
 #include <errno.h>
-#include <ldns/ldns.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,11 +11,11 @@
 
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
+#include "daemon/errorlog.h"
 #include "daemon/log.h"
 #include "daemon/querylog.h"
 #include "dns/name.h"
 #include "lane53/abi.h"
-#include "lane53/wire.h"
 #include "plan/plan.h"
 #include "xdp/xdp.h"
 
@@ -26,24 +25,41 @@
 struct eventlog {
 	struct daemon *d;
 	int fd;
+	struct errorlog *errors;
 	uv_poll_t poll, xdp_poll;
+	uv_timer_t timer; /* of errors */
 	bool xdp_watched;
 	unsigned open;
 };
 
 /* ---- one event ---- */
 
-/* CoreDNS: "[ERROR] plugin/errors: 2 name. TYPE: message". */
-static void log_failure(const struct lane53_event *event)
+static void put_error(void *context, enum config_level level, const char *line)
 {
-	char name[NAME_TEXT_ROOM];
-	char *type = ldns_rr_type2str((ldns_rr_type)event->qtype);
+	(void)context;
+	switch (level) {
+	case LEVEL_ERROR:
+		log_error("%s", line);
+		return;
+	case LEVEL_WARNING:
+		log_warning("%s", line);
+		return;
+	case LEVEL_INFO:
+		log_info("%s", line);
+		return;
+	case LEVEL_DEBUG:
+		return;
+	}
+}
 
-	name_to_text(name, event->qname);
-	log_error("plugin/errors: %u %s %s: no response from an upstream, or nothing "
-		  "answers here",
-		  RCODE_SERVFAIL, name, type ? type : "?");
-	free(type);
+static void on_errors_due(uv_timer_t *timer)
+{
+	struct eventlog *events = timer->data;
+	const uint64_t now_ms = uv_now(timer->loop);
+	const uint64_t next_ms = errorlog_tick(events->errors, now_ms);
+
+	if (next_ms != UINT64_MAX)
+		uv_timer_start(timer, on_errors_due, next_ms - now_ms, 0);
 }
 
 static const struct plan_block *block_of(const struct plan *plan,
@@ -59,29 +75,51 @@ static const struct plan_block *block_of(const struct plan *plan,
 	return plan_route(plan, view, name, name_size(name), &zone);
 }
 
-static void take(struct daemon *d, const struct lane53_event *event)
+/* The server block of the Corefile that @event is of, or -1. */
+static int config_block_of(const struct daemon *d, const struct lane53_event *event)
 {
 	const struct plan *plan = commits_plan(d->commits);
 	const struct plan_block *block = plan ? block_of(plan, event) : NULL;
-	const struct config_block *config;
+
+	return block && d->config ? (int)d->origins.block_of[block - plan->blocks] : -1;
+}
+
+static void take_log(const struct config_block *config,
+		     const struct lane53_event *event)
+{
 	char line[QUERYLOG_ROOM];
 
-	if (!block || !d->config)
-		return;
-	config = &d->config->blocks[d->origins.block_of[block - plan->blocks]];
 	for (unsigned i = 0; i < config->log_count; i++)
 		if (querylog_matches(&config->logs[i], event)) {
 			querylog_format(line, sizeof(line), config->logs[i].format,
 					event);
 			log_line(line);
 		}
-	if (config->errors && (event->response_flags & FLAG_RCODE) == RCODE_SERVFAIL)
-		log_failure(event);
 }
 
-static void take_each(void *context, const struct lane53_event *event)
+static void take_report(struct eventlog *events, const struct lane53_report *report)
 {
-	take(context, event);
+	struct daemon *d = events->d;
+	const int block = config_block_of(d, &report->event);
+
+	if (block < 0)
+		return;
+	take_log(&d->config->blocks[block], &report->event);
+	if (!d->config->blocks[block].errors || !report->failure.cause)
+		return;
+	errorlog_take(events->errors, (unsigned)block, report, uv_now(d->loop));
+	if (!uv_is_active((uv_handle_t *)&events->timer))
+		on_errors_due(&events->timer);
+}
+
+/* From XDP, which answers or passes, and fails at nothing. */
+static void take_event(void *context, const struct lane53_event *event)
+{
+	struct daemon *d = context;
+	const int block = config_block_of(d, event);
+
+	if (block >= 0)
+		take_log(&d->config->blocks[block], event);
 }
 
 /* ---- where they come from ---- */
@@ -89,16 +127,16 @@ static void take_each(void *context, const struct lane53_event *event)
 static void on_datagrams(uv_poll_t *poll, int status, int what)
 {
 	struct eventlog *events = poll->data;
-	struct lane53_event event;
+	struct lane53_report report;
 
 	(void)what;
 	for (unsigned i = 0; i < BATCH && status == 0; i++) {
-		ssize_t len = recv(events->fd, &event, sizeof(event), MSG_DONTWAIT);
+		ssize_t len = recv(events->fd, &report, sizeof(report), MSG_DONTWAIT);
 
 		if (len < 0)
 			return;
-		if (len == sizeof(event))
-			take(events->d, &event);
+		if (len == sizeof(report))
+			take_report(events, &report);
 	}
 }
 
@@ -108,7 +146,7 @@ static void on_ring(uv_poll_t *poll, int status, int what)
 
 	(void)what;
 	if (status == 0 && events->d->xdp)
-		xdp_events_consume(events->d->xdp, take_each, events->d);
+		xdp_events_consume(events->d->xdp, take_event, events->d);
 }
 
 static int bind_socket(const char *run)
@@ -137,23 +175,36 @@ static int bind_socket(const char *run)
 int eventlog_open(struct eventlog **ret, struct daemon *d)
 {
 	struct eventlog *events = calloc(1, sizeof(*events));
+	int r;
 
 	if (!events)
 		return -ENOMEM;
 	events->d = d;
-	events->fd = bind_socket(d->options->run);
-	if (events->fd < 0) {
-		int r = events->fd;
-
-		free(events);
-		return r;
-	}
+	r = errorlog_open(&events->errors, put_error, NULL);
+	if (r < 0)
+		goto err_events;
+	r = events->fd = bind_socket(d->options->run);
+	if (r < 0)
+		goto err_errors;
 	uv_poll_init(d->loop, &events->poll, events->fd);
-	events->poll.data = events;
-	events->open = 1;
+	uv_timer_init(d->loop, &events->timer);
+	events->poll.data = events->timer.data = events;
+	events->open = 2;
 	uv_poll_start(&events->poll, UV_READABLE, on_datagrams);
 	*ret = events;
 	return 0;
+
+err_errors:
+	errorlog_close(events->errors);
+err_events:
+	free(events);
+	return r;
+}
+
+void eventlog_apply(struct eventlog *events)
+{
+	if (errorlog_set(events->errors, events->d->config) < 0)
+		log_error("out of memory: errors are not consolidated");
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -192,5 +243,7 @@ void eventlog_close(struct eventlog *events)
 	if (!events)
 		return;
 	eventlog_unwatch_xdp(events);
+	errorlog_close(events->errors);
+	uv_close((uv_handle_t *)&events->timer, on_closed);
 	uv_close((uv_handle_t *)&events->poll, on_closed);
 }

@@ -13,6 +13,9 @@ struct eventlog;
 int eventlog_open(struct eventlog **ret, struct daemon *d);
 void eventlog_close(struct eventlog *events);
 
+/* d->config is in force: its rules of `errors`; what was counted by the old is told. */
+void eventlog_apply(struct eventlog *events);
+
 /* XDP is open now, is about to be closed. */
 void eventlog_watch_xdp(struct eventlog *events);
 void eventlog_unwatch_xdp(struct eventlog *events);

@@ -12,6 +12,7 @@
 #include "corefile/config.h"
 #include "daemon/commit.h"
 #include "daemon/daemon.h"
+#include "daemon/eventlog.h"
 #include "daemon/fastpath.h"
 #include "daemon/log.h"
 #include "daemon/loops.h"
@@ -289,15 +290,17 @@ static void install(struct setting *s, struct config *config, struct sources *so
 		    struct plan_origins *origins)
 {
 	struct daemon *d = s->d;
+	struct config *old = d->config;
 
 	free(d->locals);
 	d->locals = s->locals;
 	d->local_count = s->local_count;
 	s->locals = NULL;
 	sources_close(d->sources);
-	config_free(d->config);
 	plan_origins_deinit(&d->origins);
 	d->config = config;
+	eventlog_apply(d->events); /* it sums up the old one's errors */
+	config_free(old);
 	d->sources = sources;
 	d->origins = *origins;
 	sources_watch(sources);

@@ -399,6 +399,7 @@ static uint16_t slot_flags(const struct answer *answer, const struct table_meta 
 	flags |= answer->local ? 0 : LANE53_SLOT_AGE;
 	flags |= meta->log ? LANE53_SLOT_LOG : 0;
 	flags |= meta->needs_rd ? LANE53_SLOT_NEEDS_RD : 0;
+	flags |= meta->no_do ? LANE53_SLOT_NO_DO : 0;
 	return flags |
 	       (uint16_t)((answer->flags & FLAG_RCODE) << LANE53_SLOT_RCODE_SHIFT);
 }

@@ -47,6 +47,7 @@ struct table_meta {
 	uint8_t directive; /* enum lane53_directive */
 	bool log;
 	bool needs_rd;
+	bool no_do; /* a query with DO has another answer */
 };
 
 enum { TABLE_FULL = 1, TABLE_TOO_LARGE = 2, TABLE_ABSENT = 3 };

@@ -124,6 +124,7 @@ int table_lookup(const struct table_arrays *arrays, const struct table_key *key,
 		.directive = copy.directive,
 		.log = copy.flags & LANE53_SLOT_LOG,
 		.needs_rd = copy.flags & LANE53_SLOT_NEEDS_RD,
+		.no_do = copy.flags & LANE53_SLOT_NO_DO,
 	};
 	return 0;
 }

@@ -31,7 +31,7 @@ struct stats_upstream;
 struct store_read;
 struct table;
 struct engine;
-struct lane53_event;
+struct lane53_report;
 struct worker_stats;
 
 /* ---- answers (struct answer: cache/answer.h) ---- */
@@ -40,7 +40,7 @@ enum answer_result {
 	ANSWER_DONE,    /* @ret is the answer */
 	ANSWER_FORWARD, /* not ours: the block's forward (or whoami) step is next */
 	ANSWER_REFUSED, /* no block of this view serves the name */
-	ANSWER_FAILED,  /* nothing answers: SERVFAIL */
+	ANSWER_FAILED,  /* nothing answers: SERVFAIL; @ret has the cause */
 };
 
 /*
@@ -76,8 +76,9 @@ struct engine_config {
 	struct table *publish;            /* borrowed; NULL: nothing goes to XDP */
 	struct worker_stats *stats;       /* borrowed; NULL: nothing is counted */
 	struct engine_siblings *siblings; /* borrowed; NULL: there is only this one */
-	/* A logged query; time_ns is 0: the engine reads no clock, the worker stamps. */
-	void (*on_event)(void *context, const struct lane53_event *event);
+	/* A query that is logged or failed; time_ns is 0: the engine reads no clock, the
+	 * worker stamps. */
+	void (*on_event)(void *context, const struct lane53_report *report);
 	void *context;
 	/* CLOCK_MONOTONIC, read at each response for what it took; NULL: time stands
 	 * still within a batch. */

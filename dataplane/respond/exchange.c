@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lane53/wire.h"
-#include "respond/state.h"
+#include "respond/pending.h"
 
 /* CoreDNS's read timeout of a health check. */
 #define PROBE_TIMEOUT_MS 1000
@@ -31,13 +31,14 @@ static void cancel(struct engine *engine, struct exchange *x)
 	deadline_clear(&engine->deadlines, &x->deadline);
 }
 
-static void failed(struct engine *engine, struct exchange *x, bool timeout)
+static void failed(struct engine *engine, struct exchange *x, int error)
 {
 	if (!x->pending) {
 		upstream_probe_done(engine, x, false);
 		return;
 	}
-	upstream_failed(engine, x->upstream, timeout);
+	pending_note(x, LANE53_CAUSE_IO, error);
+	upstream_failed(engine, x->upstream, error == -ETIMEDOUT);
 	policy_failed(engine, x);
 }
 
@@ -52,7 +53,7 @@ static void exchange_due(void *context, struct deadline *deadline)
 		return;
 	}
 	cancel(engine, x);
-	failed(engine, x, true);
+	failed(engine, x, -ETIMEDOUT);
 }
 
 int exchanges_open(struct engine *engine)
@@ -141,5 +142,5 @@ void engine_upstream_failed(struct engine *engine, struct exchange *x, int error
 {
 	x->open = false;
 	deadline_clear(&engine->deadlines, &x->deadline);
-	failed(engine, x, error == -ETIMEDOUT);
+	failed(engine, x, error);
 }

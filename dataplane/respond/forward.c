@@ -207,11 +207,22 @@ enum verdict forward_reply(struct engine *engine, const struct origin *origin,
 {
 	unsigned bits = origin->block->recursion ? FLAG_RA : 0;
 	struct answer joined;
+	struct origin from;
 
 	if (!name_equal(origin->asked->qname, question->qname)) {
+		static const struct lane53_failure broken = {
+			.cause = LANE53_CAUSE_ALIAS
+		};
+		const bool had_answer = (answer->flags & FLAG_RCODE) != RCODE_SERVFAIL;
+
 		answer = join_alias(engine, origin->asked, question, answer, &joined);
 		if (!answer)
 			bits |= RCODE_SERVFAIL;
+		if (!answer && had_answer) {
+			from = *origin;
+			from.failure = &broken;
+			origin = &from;
+		}
 	}
 	return reply(engine, origin, query, bits, answer);
 }
@@ -226,6 +237,10 @@ static void count_waiting(struct engine *engine)
 static void answer_all(struct engine *engine, struct pending *p,
 		       const struct answer *answer)
 {
+	const bool failed = (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL;
+
+	if (p->all_down)
+		p->failure.flags = LANE53_FAILURE_ALL_DOWN;
 	while (p->first) {
 		struct waiting *w = p->first;
 		struct origin origin = {
@@ -235,6 +250,7 @@ static void answer_all(struct engine *engine, struct pending *p,
 			.block = w->block,
 			.zone = w->zone,
 			.label = w->label,
+			.failure = failed ? &p->failure : NULL,
 			.start_ns = w->start_ns,
 		};
 
@@ -246,6 +262,19 @@ static void answer_all(struct engine *engine, struct pending *p,
 		p->forwarder->waiting--;
 	}
 	count_waiting(engine);
+}
+
+void pending_note(struct exchange *x, enum lane53_cause cause, int error)
+{
+	const struct plan_upstream *at = upstream_at(x->upstream);
+
+	x->pending->failure = (struct lane53_failure){
+		.port = at->remote.port,
+		.proto = x->tcp ? CLIENT_TCP : CLIENT_UDP,
+		.cause = (__u8)cause,
+		.number = (__u32)-error,
+	};
+	memcpy(x->pending->failure.upstream, at->remote.addr, 16);
 }
 
 void pending_finish(struct engine *engine, struct pending *p,
@@ -266,6 +295,10 @@ void pending_finish_without(struct engine *engine, struct pending *p)
 		pending_finish(engine, p, &p->held->answer, p->held->kind);
 		return;
 	}
+	if (!p->failure.cause && p->exchanges)
+		pending_note(p->exchanges, LANE53_CAUSE_IO, -ETIMEDOUT);
+	if (!p->failure.cause)
+		p->failure.cause = LANE53_CAUSE_NO_UPSTREAM;
 	import_failure(pending_cache(p), &failure);
 	pending_finish(engine, p, &failure, CACHE_NEGATIVE);
 }

@@ -49,6 +49,12 @@ static enum found put_set(struct walk *w, const struct rrset *set)
 	return FOUND_ANSWER;
 }
 
+static enum found fail(struct walk *w, enum lane53_cause cause)
+{
+	w->build.answer->cause = (uint8_t)cause;
+	return FOUND_FAILURE;
+}
+
 static enum found follow(struct walk *w, const uint8_t *target)
 {
 	name_lower(w->sname, target);
@@ -104,7 +110,7 @@ static enum found look_manual(struct walk *w)
 		return FOUND_NOTHING;
 	target = rrset_name(&set);
 	if (!target)
-		return FOUND_FAILURE;
+		return fail(w, LANE53_CAUSE_RECORDS);
 	put_set(w, &set);
 	return follow(w, target);
 }
@@ -158,8 +164,9 @@ static enum found look_hosts(struct walk *w, const struct plan_step *step)
 		return FOUND_NOTHING;
 	host = find_host(w, step->source, room);
 	if (!host)
-		return falls_through(w, step) || w->is_manual ? FOUND_NOTHING
-							      : FOUND_FAILURE;
+		return falls_through(w, step) || w->is_manual
+			       ? FOUND_NOTHING
+			       : fail(w, LANE53_CAUSE_HOSTS);
 	if (w->qtype == TYPE_ANY)
 		put_any(w, step->source, host);
 	else if (store_get(w->read, step->source, host, w->qtype, &set))
@@ -233,7 +240,7 @@ static enum found look_zone(struct walk *w, const struct plan_step *step)
 	zone_lookup(w->read, step->source, origin, w->sname, w->qtype, &zone);
 	switch (zone.status) {
 	case ZONE_ABSENT:
-		return FOUND_FAILURE;
+		return fail(w, LANE53_CAUSE_ZONE);
 	case ZONE_FOUND:
 		return put_set(w, &zone.set);
 	case ZONE_CNAME:
@@ -341,6 +348,7 @@ static enum found look(struct walk *w, const struct plan_block *block)
 
 static enum answer_result walk_chain(struct walk *w, const struct plan_block *block)
 {
+	w->build.answer->cause = LANE53_CAUSE_NOT_FOUND;
 	for (;;) {
 		enum found found = block ? look(w, block) : FOUND_FAILURE;
 
@@ -351,8 +359,10 @@ static enum answer_result walk_chain(struct walk *w, const struct plan_block *bl
 		/* The chain leads to where nobody answers: it is all there is to say. */
 		if (found != FOUND_ALIAS)
 			return w->aliases ? ANSWER_DONE : ANSWER_FAILED;
-		if (w->aliases > ALIASES_MAX)
+		if (w->aliases > ALIASES_MAX) {
+			w->build.answer->cause = LANE53_CAUSE_CHAIN;
 			return ANSWER_FAILED;
+		}
 		block = plan_route(w->plan, w->view, w->sname, name_size(w->sname),
 				   NULL);
 	}
@@ -388,5 +398,8 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 		ret->flags |= FLAG_RA;
 	result = walk_chain(&w, *ret_block);
 	memcpy(ret_sname, w.sname, name_size(w.sname));
-	return build_end(&w.build) ? result : ANSWER_FAILED;
+	if (build_end(&w.build))
+		return result;
+	ret->cause = LANE53_CAUSE_RECORDS;
+	return ANSWER_FAILED;
 }

@@ -38,6 +38,8 @@ struct pending {
 	struct exchange *exchanges;
 	struct deadline deadline; /* of the whole query */
 	struct held *held;
+	struct lane53_failure failure; /* the last; cause 0 = none yet */
+	bool all_down;                 /* and one was tried all the same */
 	bool spoiled; /* a flush came after it was asked: not to be kept */
 	bool asked;
 	unsigned busy;    /* exchanges open or paused */
@@ -47,6 +49,9 @@ struct pending {
 };
 
 /* ---- forward.c ---- */
+
+/* What came of asking @x's upstream, unless something better comes yet. */
+void pending_note(struct exchange *x, enum lane53_cause cause, int error);
 
 /* The cache directive, if this question may be answered from a cache and kept in one. */
 const struct plan_cache *pending_cache(const struct pending *p);

@@ -51,7 +51,7 @@ static int pick_among(struct engine *engine, const struct pending *p, unsigned t
 	return picked;
 }
 
-static int pick(struct engine *engine, const struct pending *p)
+static int pick(struct engine *engine, struct pending *p)
 {
 	const struct forwarder *f = p->forwarder;
 	int idx = -1;
@@ -59,8 +59,10 @@ static int pick(struct engine *engine, const struct pending *p)
 	for (unsigned tries = 0; idx < 0 && tries < attempts_of(p); tries++)
 		idx = pick_among(engine, p, tries);
 	/* All down: a random one is tried anyway (spec 4.2). */
-	if (idx < 0 && !p->asked && f->count)
+	if (idx < 0 && !p->asked && f->count) {
 		idx = (int)(engine_random(engine) % f->count);
+		p->all_down = true;
+	}
 	return idx;
 }
 
@@ -69,16 +71,21 @@ static bool ask(struct engine *engine, struct pending *p, unsigned idx)
 {
 	struct upstream *u = p->forwarder->upstreams[idx];
 	struct exchange *x = exchange_take(engine, u);
+	int r;
 
 	p->asked = true;
 	if (p->tries[idx] < UINT8_MAX)
 		p->tries[idx]++;
-	if (!x)
+	if (!x) {
+		p->failure.cause = LANE53_CAUSE_BUSY;
 		return false;
+	}
 	x->pending = p;
 	x->idx = idx;
 	x->tcp |= p->forwarder->plan->force_tcp;
-	if (exchange_ask(engine, x) < 0) {
+	r = exchange_ask(engine, x);
+	if (r < 0) {
+		pending_note(x, LANE53_CAUSE_IO, r);
 		exchange_give(engine, x);
 		upstream_failed(engine, u, false);
 		return false;
@@ -160,10 +167,13 @@ static void go_on(struct engine *engine, struct pending *p, struct exchange *x)
 
 static void ask_again(struct engine *engine, struct exchange *x)
 {
-	if (exchange_ask(engine, x) == 0) {
+	const int r = exchange_ask(engine, x);
+
+	if (r == 0) {
 		upstream_asked(engine, x->upstream, x->tcp);
 		return;
 	}
+	pending_note(x, LANE53_CAUSE_IO, r);
 	upstream_failed(engine, x->upstream, false);
 	policy_failed(engine, x);
 }
@@ -233,6 +243,8 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 		upstream_answered(engine, x->upstream, answer.flags & FLAG_RCODE,
 				  engine->now_ns - x->sent_ns);
 	if (result == IMPORT_DONE) {
+		if ((answer.flags & FLAG_RCODE) == RCODE_SERVFAIL)
+			pending_note(x, LANE53_CAUSE_SERVFAIL, 0);
 		deliver(engine, x, &answer, kind);
 		return;
 	}
@@ -245,6 +257,10 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 		ask_again(engine, x);
 		return;
 	}
+	pending_note(x,
+		     result == IMPORT_MISMATCHED ? LANE53_CAUSE_MISMATCHED
+						 : LANE53_CAUSE_MALFORMED,
+		     0);
 	upstream_failed(engine, x->upstream, false);
 	policy_failed(engine, x);
 }

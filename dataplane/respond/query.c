@@ -16,9 +16,10 @@ struct visit {
 	struct query *query;
 	struct origin origin;
 	struct asked asked;
-	uint8_t qname[255]; /* lower case */
-	bool is_edns0;      /* no OPT, or of version 0 */
-	unsigned bits;      /* FLAG_RA of the block */
+	uint8_t qname[255];            /* lower case */
+	struct lane53_failure failure; /* of origin */
+	bool is_edns0;                 /* no OPT, or of version 0 */
+	unsigned bits;                 /* FLAG_RA of the block */
 	enum verdict verdict;
 };
 
@@ -34,6 +35,14 @@ static bool end(struct visit *v, enum verdict verdict)
 static bool answer_with(struct visit *v, unsigned rcode, const struct answer *answer)
 {
 	return end(v, reply(v->engine, &v->origin, v->query, v->bits | rcode, answer));
+}
+
+/* No answer, and `errors` is told why. */
+static bool fail(struct visit *v, unsigned rcode, enum lane53_cause cause)
+{
+	v->failure.cause = (__u8)cause;
+	v->origin.failure = &v->failure;
+	return answer_with(v, rcode, NULL);
 }
 
 static bool drop(struct visit *v)
@@ -119,7 +128,7 @@ static bool route(struct visit *v)
 	if (!v->is_edns0)
 		return answer_with(v, RCODE_BADVERS, NULL); /* RFC 6891 6.1.3 */
 	if (!plan || !v->engine->read)
-		return answer_with(v, RCODE_SERVFAIL, NULL); /* not ready */
+		return fail(v, RCODE_SERVFAIL, LANE53_CAUSE_STORE); /* or not ready */
 	if (!v->origin.block)
 		return answer_with(v, RCODE_REFUSED, NULL);
 	v->bits = v->origin.block->recursion ? FLAG_RA : 0;
@@ -237,11 +246,12 @@ static bool forward(struct visit *v, const uint8_t *sname)
 	case FORWARD_WAITS:
 		return end(v, VERDICT_LATER);
 	case FORWARD_REFUSED:
-		return answer_with(v, RCODE_REFUSED, NULL);
+		v->failure.number = step->forward->max_concurrent;
+		return fail(v, RCODE_REFUSED, LANE53_CAUSE_LIMIT);
 	case FORWARD_FAILED:
 		break;
 	}
-	return answer_with(v, RCODE_SERVFAIL, NULL);
+	return fail(v, RCODE_SERVFAIL, LANE53_CAUSE_BUSY);
 }
 
 /* Classes other than IN: CHAOS is ours, the rest goes upstream or nowhere. */
@@ -269,7 +279,7 @@ static bool answer_whoami(struct visit *v)
 	if (special_step(v->origin.block, STEP_WHOAMI, v->qname) &&
 	    special_whoami(&v->query->client, v->qname, &answer))
 		return answer_with(v, 0, &answer);
-	return answer_with(v, RCODE_SERVFAIL, NULL);
+	return fail(v, RCODE_SERVFAIL, LANE53_CAUSE_NOT_FOUND);
 }
 
 static bool answer_in(struct visit *v)
@@ -289,7 +299,7 @@ static bool answer_in(struct visit *v)
 	case ANSWER_REFUSED:
 		return answer_with(v, RCODE_REFUSED, NULL);
 	case ANSWER_FAILED:
-		return answer_with(v, RCODE_SERVFAIL, NULL);
+		return fail(v, RCODE_SERVFAIL, answer.cause);
 	}
 	return forward(v, sname) && answer_whoami(v);
 }

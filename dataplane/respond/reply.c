@@ -100,7 +100,9 @@ static void put_event(struct engine *engine, const struct origin *origin,
 	const struct asked *asked = origin->asked;
 	const struct client *client = origin->client;
 	uint64_t took_ns = time_taken(engine, origin);
-	struct lane53_event event = {
+	struct lane53_report report = { 0 };
+
+	report.event = (struct lane53_event){
 		.duration_ns = took_ns < UINT32_MAX ? (uint32_t)took_ns : UINT32_MAX,
 		.view = client->view,
 		.ifindex = client->ifindex,
@@ -123,10 +125,12 @@ static void put_event(struct engine *engine, const struct origin *origin,
 			  (message[3] & FLAG_RCODE) == RCODE_NOERROR,
 	};
 
-	memcpy(event.remote, client->remote, sizeof(event.remote));
-	memcpy(event.local, client->local, sizeof(event.local));
-	memcpy(event.qname, asked->qname, asked->qname_len);
-	engine->config.on_event(engine->config.context, &event);
+	memcpy(report.event.remote, client->remote, sizeof(report.event.remote));
+	memcpy(report.event.local, client->local, sizeof(report.event.local));
+	memcpy(report.event.qname, asked->qname, asked->qname_len);
+	if (origin->failure)
+		report.failure = *origin->failure;
+	engine->config.on_event(engine->config.context, &report);
 }
 
 static void account(struct engine *engine, const struct origin *origin,
@@ -139,8 +143,7 @@ static void account(struct engine *engine, const struct origin *origin,
 	if (!engine->config.on_event || !origin->block || !origin->zone)
 		return;
 	/* `errors` hears of failures, whether or not `log` does */
-	if (origin->block->log & class ||
-	    (origin->block->errors && rcode == RCODE_SERVFAIL))
+	if (origin->block->log & class || (origin->block->errors && origin->failure))
 		put_event(engine, origin, class, message, len);
 }
 

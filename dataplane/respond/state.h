@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "cache/answer.h"
 #include "cache/cache.h"
+#include "lane53/abi.h"
 #include "plan/plan.h"
 #include "respond/deadline.h"
 #include "respond/engine.h"
@@ -80,6 +81,8 @@ struct origin {
 	const struct plan_block *block; /* NULL: none matched */
 	const struct plan_zone *zone;
 	uint16_t label; /* row of metrics: the zone's, or of what meets no block */
+	const struct lane53_failure
+		*failure; /* why there is no answer; NULL: not told */
 	uint64_t start_ns;
 };
 

@@ -25,14 +25,15 @@
 
 /* ---- what the engine calls ---- */
 
-static void on_event(void *context, const struct lane53_event *event)
+static void on_event(void *context, const struct lane53_report *report)
 {
 	struct worker *w = context;
-	struct lane53_event stamped = *event;
+	struct lane53_report stamped = *report;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	stamped.time_ns = (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+	stamped.event.time_ns =
+		(uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 	if (sendto(w->events_fd, &stamped, sizeof(stamped), MSG_DONTWAIT | MSG_NOSIGNAL,
 		   (struct sockaddr *)&w->events_to, sizeof(w->events_to)) < 0)
 		stats_add(&w->stats->events_lost, 1);

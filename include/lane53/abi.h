@@ -130,6 +130,8 @@ struct lane53_service {
 #define LANE53_SLOT_LOG   0x0100 /* an event per answer, for `log` */
 #define LANE53_SLOT_NEEDS_RD \
 	0x0200 /* never shown to a query with RD=0 (forwarded names) */
+#define LANE53_SLOT_NO_DO \
+	0x0400 /* a query with DO takes the lane: a signed zone says more to it */
 #define LANE53_SLOT_RCODE(flags) ((flags) >> 12) /* top 4 bits */
 #define LANE53_SLOT_RCODE_SHIFT  12
 
@@ -444,7 +446,6 @@ struct lane53_tag {
 
 /* ---- events: sampled or logged answers ---- */
 
-/* Also the datagram a worker sends to the daemon's `events.sock` for each logged query. */
 struct lane53_event {
 	__u64 time_ns;     /* CLOCK_REALTIME from a worker, CLOCK_MONOTONIC from XDP */
 	__u32 duration_ns; /* 0 from XDP: below the clock's resolution */
@@ -472,6 +473,49 @@ struct lane53_event {
 	__u8 qname[256]; /* wire format, as asked; only qname_len bytes count */
 };
 
+/* Why a worker could not answer: what `errors` says. */
+#define LANE53_CAUSES(X)                                                             \
+	X(NONE, "")                                                                  \
+	X(NOT_FOUND, "no next plugin found")                                         \
+	X(HOSTS, "hosts has no such name, and no fallthrough")                       \
+	X(ZONE, "the zone has not been read")                                        \
+	X(RECORDS, "the records at hand do not make an answer")                      \
+	X(CHAIN, "too many aliases in a row")                                        \
+	X(ALIAS, "what the alias leads to is not to be had")                         \
+	X(STORE, "the zone store cannot be read")                                    \
+	X(BUSY, "too many queries wait for upstreams")                               \
+	X(LIMIT, "concurrent queries exceeded maximum") /* number: max_concurrent */ \
+	X(NO_UPSTREAM, "no healthy proxies")                                         \
+	X(IO, "input or output with the upstream failed") /* number: errno */        \
+	X(MALFORMED, "malformed response")                                           \
+	X(MISMATCHED, "response to another question")                                \
+	X(SERVFAIL, "the upstream's response is SERVFAIL")
+
+enum lane53_cause {
+#define X(name, text) LANE53_CAUSE_##name,
+	LANE53_CAUSES(X)
+#undef X
+};
+
+#define LANE53_FAILURE_ALL_DOWN 0x01 /* all upstreams were, and one was tried */
+
+struct lane53_failure {
+	__u8 upstream[16]; /* IPv4 as ::ffff:a.b.c.d; all zero: none was asked */
+	__u16 port;
+	__u8 proto; /* 17 or 6 */
+	__u8 cause; /* enum lane53_cause */
+	__u32 number;
+	__u8 flags; /* LANE53_FAILURE_* */
+	__u8 pad[7];
+};
+
+/* The datagram a worker sends to the daemon's `events.sock`. */
+struct lane53_report {
+	struct lane53_event event;
+	struct lane53_failure
+		failure; /* all zero: it went well, or is not told again */
+};
+
 LANE53_ABI_ASSERT(sizeof(struct lane53_iface_key) == 8);
 LANE53_ABI_ASSERT(sizeof(struct lane53_iface) == 16);
 LANE53_ABI_ASSERT(sizeof(struct lane53_source_key) == 28);
@@ -488,5 +532,6 @@ LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 1184);
 LANE53_ABI_ASSERT(LANE53_LABEL_MAX <= 256); /* lane53_slot.label */
 LANE53_ABI_ASSERT(sizeof(struct lane53_tag) == 34);
 LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 336);
+LANE53_ABI_ASSERT(sizeof(struct lane53_report) == 368);
 
 #endif

@@ -278,6 +278,28 @@ static void truncation(void)
 	rig.settings->udp_limit = 1232;
 }
 
+/* An answer of a signed zone, published as it is without DO. */
+static void dnssec_takes_the_lane(void)
+{
+	static const uint8_t a[] = { RR_A(1) };
+	const struct rig_entry e = {
+		"signed.example.", TYPE_A, 0, 0, AA | LANE53_SLOT_NO_DO, 0, a,
+		sizeof(a),         1
+	};
+	struct packet p;
+	struct response r;
+
+	rig_put(&rig, &rig.local, &e);
+	for (unsigned edns = 0; edns < 2; edns++) {
+		packet_build(&p,
+			     &(struct packet_spec){ .qname = e.qname, .edns = edns });
+		(void)answered("without DO", &p, LANE53_ANSWERED_LOCAL, &r);
+	}
+	packet_build(&p, &(struct packet_spec){
+				 .qname = e.qname, .edns = true, .dnssec_ok = true });
+	goes_to_lane("with DO", &p);
+}
+
 /* ---- cache: time, RD, DO, CD ---- */
 
 #define TTL_OFFS_SET { 6, 22, 38 }, 3
@@ -983,6 +1005,7 @@ static const struct check_case checks[] = {
 	{ "case survives", case_survives },
 	{ "header bits", header_bits },
 	{ "truncation", truncation },
+	{ "a query with DO for a signed zone takes the lane", dnssec_takes_the_lane },
 	{ "TTLs age", ttls_age },
 	{ "the floor is one second", floor_is_one },
 	{ "expired is no answer", expired_is_no_answer },

@@ -125,6 +125,11 @@ static inline void dump_block(FILE *out, const struct config_block *block)
 		dump_names(out, "names", &block->logs[i].names);
 		fputc('\n', out);
 	}
+	for (unsigned i = 0; i < block->consolidate_count; i++)
+		fprintf(out, "    consolidate %u ms '%s' level %d%s\n",
+			block->consolidates[i].period_ms, block->consolidates[i].regex,
+			(int)block->consolidates[i].level,
+			block->consolidates[i].show_first ? " show_first" : "");
 	for (unsigned i = 0; i < block->step_count; i++)
 		dump_step(out, &block->steps[i]);
 }

@@ -303,12 +303,13 @@ void kit_fail(struct kit *kit, struct kit_sent *sent, int error)
 
 /* ---- opening ---- */
 
-static void on_event(void *context, const struct lane53_event *event)
+static void on_event(void *context, const struct lane53_report *report)
 {
 	struct kit *kit = context;
 
 	kit->events++;
-	*kit->event = *event;
+	*kit->event = report->event;
+	*kit->failure = report->failure;
 }
 
 static void make_table(struct kit *kit)
@@ -379,7 +380,9 @@ void kit_open(struct kit *kit, const char *const *records, const struct plan *pl
 		make_table(kit);
 	kit->stats = calloc(1, sizeof(*kit->stats));
 	kit->event = calloc(1, sizeof(*kit->event));
-	assert(kit->stats && kit->event && port_memory_open(&kit->port) == 0);
+	kit->failure = calloc(1, sizeof(*kit->failure));
+	assert(kit->stats && kit->event && kit->failure &&
+	       port_memory_open(&kit->port) == 0);
 	open_engine(kit);
 }
 
@@ -408,6 +411,7 @@ void kit_close(struct kit *kit)
 		free_table(kit);
 	free(kit->stats);
 	free(kit->event);
+	free(kit->failure);
 	store_close(kit->store);
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s", kit->dir, files[i]);

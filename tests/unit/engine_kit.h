@@ -51,7 +51,8 @@ struct kit {
 	unsigned sent_count;
 	bool refuse_all; /* ask() fails */
 	unsigned events;
-	struct lane53_event *event; /* the last */
+	struct lane53_event *event;     /* the last */
+	struct lane53_failure *failure; /* of it */
 	uint16_t id;
 };
 

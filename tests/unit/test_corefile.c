@@ -221,6 +221,27 @@ static const struct {
 	  "F:2: auto: found no directory, expected { directory DIR ... }" },
 	{ ". {\nauto {\ndirectory /z (\\.\n}\n}",
 	  "F:3: auto: directory: found '(\\.' alone, expected REGEXP TEMPLATE" },
+	{ ". {\nerrors {\nconsolidate 5m timeout loud\n}\n}",
+	  "F:3: errors: consolidate: found 'loud', expected error, warning, info, "
+	  "debug or "
+	  "show_first" },
+	{ ". {\nerrors {\nconsolidate 5m timeout info error\n}\n}",
+	  "F:3: errors: consolidate: found 'info' and 'error', expected one LEVEL and "
+	  "show_first" },
+	{ ". {\nerrors {\nconsolidate 5m timeout show_first show_first\n}\n}",
+	  "F:3: errors: consolidate: found 'show_first' and 'show_first', expected one "
+	  "LEVEL and show_first" },
+	{ ". {\nerrors {\nconsolidate soon timeout\n}\n}",
+	  "F:3: errors: consolidate: found 'soon', expected a time such as 500ms, 30s "
+	  "or 1h30m" },
+	{ ". {\nerrors {\nconsolidate 5m (timeout\n}\n}",
+	  "F:3: errors: found '(timeout', expected a regular expression: Unmatched ( "
+	  "or "
+	  "\\(" },
+	{ ". {\nerrors {\nconsolidate 5m `\\d+ timeouts`\n}\n}",
+	  "F:3: errors: found '\\d' in '\\d+ timeouts', expected a POSIX extended "
+	  "regular "
+	  "expression: [0-9] for a digit" },
 	{ ". {\nauto {\ndirectory /z (\\. {1}\n}\n}",
 	  "F:3: auto: found '(\\.', expected a regular expression: Unmatched ( or "
 	  "\\(" },

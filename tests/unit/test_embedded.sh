@@ -95,6 +95,12 @@ cat >"$dir/Corefile" <<-END
 	        reload 200ms
 	    }
 	}
+	sum.test {
+	    errors {
+	        consolidate 300ms "refused$" warning
+	    }
+	    forward . 127.0.0.1:$((port + 4))
+	}
 	auto.test {
 	    auto {
 	        directory $dir/zones
@@ -131,7 +137,12 @@ is "two of three records of a name deleted at once" "$(ask new.test)" 192.0.2.8
 control record delete default new.test. >/dev/null
 dig -p "$port" @127.0.0.1 +tries=1 +time=7 new.test >"$dir/gone"
 is "a record deleted, no upstream" "$(grep -c 'status: SERVFAIL' "$dir/gone")" 1
-soon "a failure is logged" 1 logged 'plugin/errors: 2 new.test. A:'
+soon "a failure is logged with its cause" 1 \
+	logged "^\[ERROR\] plugin/errors: 2 new.test. A: .*read udp 127.0.0.1:$((port + 4)): connection refused\$"
+dig -p "$port" @127.0.0.1 +tries=1 +time=7 www.sum.test >"$dir/summed"
+soon "errors alike are summed up" 1 \
+	logged "^\[WARNING\] plugin/errors: 1 errors like 'refused\$' occurred in last 300ms\$"
+is "and not told one by one" "$(logged 'www.sum.test. A:')" 0
 control record set default "kept.test. 30 A 192.0.2.10" >/dev/null
 
 echo "192.0.2.2 two.test" >>"$dir/hosts"

@@ -218,7 +218,8 @@ static void shows_what_was_published(void)
 				   .expires_s = 160,
 				   .label = 7,
 				   .log = true,
-				   .needs_rd = true };
+				   .needs_rd = true,
+				   .no_do = true };
 	struct table_meta ret;
 	struct key key;
 	struct lab lab;
@@ -249,7 +250,7 @@ static void shows_what_was_published(void)
 	CU_ASSERT_EQUAL(got.bytes[53], 1); /* aged past its end: never below 1 */
 	CU_ASSERT_EQUAL(ret.label, 7);
 	CU_ASSERT_EQUAL(ret.stored_s, 100);
-	CU_ASSERT_TRUE(ret.log && ret.needs_rd);
+	CU_ASSERT_TRUE(ret.log && ret.needs_rd && ret.no_do);
 	CU_ASSERT_EQUAL(table_lookup(&lab.arrays, &key.table, 160, &got.answer, &ret),
 			TABLE_ABSENT);
 	key.table.flags = 0;
