@@ -220,7 +220,7 @@ static const struct {
 	COUNTER(lane_tx, "lane_sent", "Frames into the lane."),
 	COUNTER(lane_rx_bad, "lane_bad", "Frames from the lane without a valid tag."),
 	COUNTER(lane_xsk_dropped, "lane_xsk_dropped",
-		"Frames the AF_XDP socket had no room for."),
+		"Frames that found the lane full."),
 	COUNTER(lane_tx_dropped, "lane_send_dropped", "Frames the lane did not take."),
 	COUNTER(tcp_accepted, "tcp_accepted", "TCP connections accepted."),
 	COUNTER(tcp_refused, "tcp_refused", "TCP connections refused: too many."),

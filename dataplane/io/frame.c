@@ -150,6 +150,13 @@ enum frame_status frame_read(struct frame *ret, const uint8_t *bytes, size_t len
 	return FRAME_OK;
 }
 
+bool frame_is_upstream(const uint8_t *bytes, size_t len)
+{
+	return len >= CLIENT_OFF && be16(bytes + 12) == LANE53_ETHERTYPE &&
+	       bytes[TAG_OFF + offsetof(struct lane53_tag, flags)] &
+		       LANE53_TAG_UPSTREAM;
+}
+
 /* Addresses of either family are the 2 * @addr_len bytes from @addrs on. */
 static void reply_udp(uint8_t *udp, const uint8_t *addrs, size_t addr_len,
 		      size_t udp_len)

@@ -41,6 +41,9 @@ struct frame {
 /* Read the @len bytes of a frame from the lane.  On FRAME_OK fills @ret. */
 enum frame_status frame_read(struct frame *ret, const uint8_t *bytes, size_t len);
 
+/* Does the tag say that the frame is no client's?  Nothing else of it is read. */
+bool frame_is_upstream(const uint8_t *bytes, size_t len);
+
 /*
  * Turn a query's frame into its response's: @bytes starts with the prefix of the query
  * (@prefix_len bytes, as frame_read() accepted it) and goes on with the response,

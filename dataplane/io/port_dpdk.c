@@ -2,10 +2,10 @@
 /*
  * port_dpdk.c - the lane as a port: tagged frames in, tagged responses out.
  *
- *   rx_burst ─► frame_read ─► query (the mbuf is its handle)
+ *   rx_burst ─► ahead ─► frame_read ─► query (the mbuf is its handle)
+ *      └──────► kept: from upstreams, for the transport, which asks and reads them itself
  *   send ─► response into the same mbuf, headers turned round ─► tx_burst
  *   send_later ─► headers from the client's ticket into a new mbuf ─► tx_burst
- *   frames from upstreams are kept for the transport, which asks and reads them itself
  *
  * The only file that knows DPDK.
  */
@@ -37,8 +37,8 @@
 
 /*
  * The PMD takes 2,048 mbufs for its fill ring and as many may be on the way out; with
- * 2,047 it fails, with 3,000 it works (ARCHITECTURE 14).  8,191 is the next 2^n - 1 that
- * leaves room for a transmit ring full of responses.
+ * 2,047 it fails, with 3,000 it works (ARCHITECTURE 14).  As many again may be read ahead,
+ * and 512 are kept: 8,191 is the next 2^n - 1.
  */
 #define MBUFS        8191
 #define MBUF_CACHE   256
@@ -50,6 +50,15 @@
 #define FRAME_MAX (RTE_ETHER_HDR_LEN + LANE53_LANE_MTU)
 
 #define REPLY_ROOM 4096
+
+/*
+ * Queries read ahead of their turn: as many as the ring holds, so whoever had a place
+ * before has one now.  A turn reads 512 frames at the most; 2.5 million a second arrive
+ * until the next one then.
+ */
+#define AHEAD_ROOM   RING_ENTRIES
+#define AHEAD_BURSTS 16
+#define KEPT_ROOM    512
 
 /* Frames that go out together. */
 #define TX_ROOM (2 * PORT_BATCH)
@@ -80,8 +89,12 @@ struct dpdk_port {
 	struct port_dpdk_counts counts;
 	struct rte_mbuf *tx[TX_ROOM];
 	unsigned tx_count;
-	struct rte_mbuf *kept[PORT_BATCH]; /* from upstreams */
+	bool expecting;                   /* upstreams' answers: see read_ahead() */
+	struct rte_mbuf *kept[KEPT_ROOM]; /* from upstreams */
 	unsigned kept_count;
+	struct rte_mbuf *ahead[AHEAD_ROOM]; /* queries, from ahead_at round */
+	unsigned ahead_at, ahead_count;
+	uint64_t overflowed;
 	uint8_t reply[PORT_BATCH][REPLY_ROOM]; /* one per query handed out */
 	unsigned free_replies[PORT_BATCH], free_count;
 };
@@ -116,10 +129,8 @@ static void client_fill(struct client *client, const struct frame *f,
 	memcpy(client->ticket, &ticket, sizeof(ticket));
 }
 
-enum arrival { ARRIVED_QUERY, ARRIVED_FROM_UPSTREAM, ARRIVED_ELSE };
-
-static enum arrival query_fill(struct dpdk_port *port, struct query *query,
-			       struct rte_mbuf *mbuf)
+static bool query_fill(struct dpdk_port *port, struct query *query,
+		       struct rte_mbuf *mbuf)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
 	struct mbuf_private *private = rte_mbuf_to_priv(mbuf);
@@ -129,15 +140,13 @@ static enum arrival query_fill(struct dpdk_port *port, struct query *query,
 	case FRAME_OK:
 		break;
 	case FRAME_NOT_LANE: /* the kernel's own: router solicitations and such */
-		return ARRIVED_ELSE;
+		return false;
 	case FRAME_BAD_TAG:
 	case FRAME_NOT_UDP:
 		port->counts.rx_bad++;
-		return ARRIVED_ELSE;
+		return false;
 	}
 	port->counts.rx++;
-	if (f.upstream)
-		return ARRIVED_FROM_UPSTREAM;
 	client_fill(&query->client, &f, bytes);
 	private->reply = port->free_replies[--port->free_count];
 	query->message = bytes + f.dns_off;
@@ -146,33 +155,63 @@ static enum arrival query_fill(struct dpdk_port *port, struct query *query,
 	query->reply_room = REPLY_ROOM;
 	query->reply_len = 0;
 	query->handle = mbuf;
-	return ARRIVED_QUERY;
+	return true;
+}
+
+/* Where does @mbuf wait?  There is room among the kept. */
+static void sort(struct dpdk_port *port, struct rte_mbuf *mbuf)
+{
+	if (frame_is_upstream(rte_pktmbuf_mtod(mbuf, const uint8_t *),
+			      rte_pktmbuf_data_len(mbuf))) {
+		port->kept[port->kept_count++] = mbuf;
+	} else if (port->ahead_count < AHEAD_ROOM) {
+		port->ahead[(port->ahead_at + port->ahead_count++) % AHEAD_ROOM] = mbuf;
+	} else {
+		port->overflowed++;
+		rte_pktmbuf_free(mbuf);
+	}
+}
+
+/*
+ * Under a flood of queries the ring is always full, and what falls beside it is drawn by
+ * lot: an upstream's answer, for which the work is done already and a local port waits,
+ * as well as a query.  So while answers are due the ring is emptied in each turn, and
+ * queries for which nobody has time end here.
+ */
+static void read_ahead(struct dpdk_port *port)
+{
+	unsigned bursts = port->expecting ? AHEAD_BURSTS : port->ahead_count == 0;
+	struct rte_mbuf *mbufs[PORT_BATCH];
+	uint16_t got = PORT_BATCH;
+
+	for (; bursts && got == PORT_BATCH; bursts--) {
+		if (port->kept_count + PORT_BATCH > KEPT_ROOM)
+			return;
+		got = rte_eth_rx_burst(port->id, 0, mbufs, PORT_BATCH);
+		for (uint16_t i = 0; i < got; i++)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], const void *));
+		for (uint16_t i = 0; i < got; i++)
+			sort(port, mbufs[i]);
+	}
 }
 
 static unsigned port_recv(struct port *base, struct query *queries, unsigned max)
 {
 	struct dpdk_port *port = of(base);
-	struct rte_mbuf *mbufs[PORT_BATCH];
 	unsigned used = 0;
-	uint16_t got;
 
+	read_ahead(port);
 	if (max > port->free_count)
 		max = port->free_count;
-	if (max > PORT_BATCH - port->kept_count)
-		max = PORT_BATCH - port->kept_count;
-	got = rte_eth_rx_burst(port->id, 0, mbufs, (uint16_t)max);
-	for (uint16_t i = 0; i < got; i++) {
-		switch (query_fill(port, &queries[used], mbufs[i])) {
-		case ARRIVED_QUERY:
+	while (used < max && port->ahead_count) {
+		struct rte_mbuf *mbuf = port->ahead[port->ahead_at];
+
+		port->ahead_at = (port->ahead_at + 1) % AHEAD_ROOM;
+		port->ahead_count--;
+		if (query_fill(port, &queries[used], mbuf))
 			used++;
-			break;
-		case ARRIVED_FROM_UPSTREAM:
-			port->kept[port->kept_count++] = mbufs[i];
-			break;
-		case ARRIVED_ELSE:
-			rte_pktmbuf_free(mbufs[i]);
-			break;
-		}
+		else
+			rte_pktmbuf_free(mbuf);
 	}
 	return used;
 }
@@ -301,6 +340,11 @@ bool port_dpdk_send_frame(struct port *base, const uint8_t *bytes, size_t len)
 	return true;
 }
 
+void port_dpdk_expect_upstream(struct port *base, bool expecting)
+{
+	of(base)->expecting = expecting;
+}
+
 bool port_dpdk_has_upstream(const struct port *base)
 {
 	return ((const struct dpdk_port *)base)->kept_count > 0;
@@ -313,6 +357,7 @@ void port_dpdk_each_upstream(struct port *base,
 {
 	struct dpdk_port *port = of(base);
 
+	port->counts.rx += port->kept_count;
 	for (unsigned i = 0; i < port->kept_count; i++) {
 		each(context, rte_pktmbuf_mtod(port->kept[i], const uint8_t *),
 		     rte_pktmbuf_data_len(port->kept[i]));
@@ -694,13 +739,14 @@ void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret)
 	*ret = ((const struct dpdk_port *)port)->counts;
 }
 
-uint64_t port_dpdk_xsk_dropped(const struct port *port)
+uint64_t port_dpdk_xsk_dropped(const struct port *base)
 {
-	const int fd = ((const struct dpdk_port *)port)->fd;
+	const struct dpdk_port *port = (const struct dpdk_port *)base;
 	struct xdp_statistics stats = { 0 };
 	socklen_t len = sizeof(stats);
 
-	if (fd < 0 || getsockopt(fd, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0)
-		return 0;
-	return stats.rx_dropped + stats.rx_ring_full;
+	if (port->fd < 0 ||
+	    getsockopt(port->fd, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0)
+		return port->overflowed;
+	return stats.rx_dropped + stats.rx_ring_full + port->overflowed;
 }

@@ -51,6 +51,12 @@ void port_dpdk_flush(struct port *port);
 /* Send @len bytes of a frame to the lane as they are.  Return: is it on its way? */
 bool port_dpdk_send_frame(struct port *port, const uint8_t *bytes, size_t len);
 
+/*
+ * Are answers of upstreams due?  As long as they are, recv() empties the ring each time,
+ * so that no flood of queries pushes them out; queries that it has no time for it drops.
+ */
+void port_dpdk_expect_upstream(struct port *port, bool expecting);
+
 /* Are there frames from upstreams that recv() has kept? */
 bool port_dpdk_has_upstream(const struct port *port);
 
@@ -73,7 +79,7 @@ struct port_dpdk_counts {
 };
 void port_dpdk_counts(const struct port *port, struct port_dpdk_counts *ret);
 
-/* Frames the kernel could not put on the AF_XDP socket; a system call. */
+/* Frames that found the AF_XDP socket's ring full, or recv()'s; a system call. */
 uint64_t port_dpdk_xsk_dropped(const struct port *port);
 
 #endif

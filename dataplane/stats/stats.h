@@ -81,7 +81,7 @@ struct worker_stats {
 	stats_counter lane_rx, lane_tx, lane_rx_bad, lane_tx_dropped;
 	stats_counter tcp_accepted, tcp_refused;
 	stats_counter events_lost;
-	stats_counter lane_xsk_dropped; /* frames the AF_XDP socket had no room for */
+	stats_counter lane_xsk_dropped; /* frames that found the lane full */
 	stats_counter loop_probes; /* HINFO probes of `loop` that came back to us */
 	struct stats_label label[LANE53_LABEL_MAX];
 	struct stats_upstream upstream[STATS_UPSTREAMS];

@@ -117,6 +117,8 @@ void ways_end(struct worker *w)
 {
 	if (w->by_lane)
 		w->upstream_ns = transport_lane_tick(w->by_lane);
+	if (w->options->lane)
+		port_dpdk_expect_upstream(w->port, w->upstream_ns != UINT64_MAX);
 }
 
 static void on_frame(void *context, const uint8_t *bytes, size_t len)

@@ -227,6 +227,71 @@ static void no_buffer_is_lost(void)
 	CU_ASSERT_EQUAL(counts.tx_dropped, 0);
 }
 
+static void count_frame(void *context, const uint8_t *bytes, size_t len)
+{
+	CU_ASSERT_TRUE(bytes[17] & LANE53_TAG_UPSTREAM);
+	CU_ASSERT_TRUE(len > HEADERS);
+	++*(unsigned *)context;
+}
+
+/* Take up to @max queries and drop them.  Return: how many there were. */
+static unsigned shed(unsigned max)
+{
+	struct query queries[PORT_BATCH];
+	unsigned n = port->ops->recv(port, queries, max);
+
+	port->ops->drop(port, queries, n);
+	return n;
+}
+
+/* Turns of a worker that takes one query in each, until there is a response. */
+static unsigned turn_until_response(void)
+{
+	unsigned taken = 0;
+
+	for (unsigned turns = 0; turns < 8 && !port_dpdk_has_upstream(port); turns++) {
+		if (turns) /* not here yet: the kernel may have put it off */
+			poll(NULL, 0, 5);
+		taken += shed(1);
+	}
+	return taken;
+}
+
+/*
+ * Two hundred queries, then an upstream's response, over and over: far more than ring
+ * and queue hold, and not one response may be lost.  Again and again, until each mbuf has
+ * been in the kernel's hands.
+ */
+static void flood_loses_no_response(void)
+{
+	enum { FLOODS = 5, STEPS = 40, FLOOD = 200 };
+	const uint64_t before = port_dpdk_xsk_dropped(port);
+	unsigned taken = 0, heard = 0, more;
+	uint8_t query[2000], response[2000];
+	size_t len = build(query, 'q', 60);
+
+	build(response, 'u', 60);
+	response[17] |= LANE53_TAG_UPSTREAM;
+	for (unsigned i = 0; i < FLOODS * STEPS; i++) {
+		port_dpdk_expect_upstream(port, true);
+		for (unsigned n = 0; n < FLOOD; n++)
+			lane_send(query, len);
+		lane_send(response, len);
+		taken += turn_until_response();
+		port_dpdk_each_upstream(port, count_frame, &heard);
+		CU_ASSERT_EQUAL_FATAL(heard, i + 1);
+		if (i % STEPS < STEPS - 1)
+			continue;
+		port_dpdk_expect_upstream(port, false);
+		while ((more = shed(PORT_BATCH)))
+			taken += more;
+	}
+	CU_ASSERT_TRUE(port_dpdk_xsk_dropped(port) > before);
+	CU_ASSERT_EQUAL(taken + port_dpdk_xsk_dropped(port) - before,
+			FLOODS * STEPS * FLOOD);
+	round_trip();
+}
+
 /* ---- several lanes ---- */
 
 static void each_lane_has_its_port(void)
@@ -327,6 +392,7 @@ static const struct check_case cases[] = {
 	{ "too large is truncated", too_large_is_truncated },
 	{ "bad frames are counted", bad_frames_are_counted },
 	{ "no buffer is lost", no_buffer_is_lost },
+	{ "flood loses no response", flood_loses_no_response },
 	{ "each lane has its port", each_lane_has_its_port },
 	{ "a thread for each lane", a_thread_for_each_lane },
 };
