@@ -315,7 +315,7 @@ static void answered_by(struct walk *w, enum lane53_directive directive,
 			enum found found)
 {
 	if (found != FOUND_NOTHING && w->build.answer->directive == LANE53_BY_NONE)
-		w->build.answer->directive = directive;
+		w->build.answer->directive = (uint8_t)directive;
 }
 
 static enum found look(struct walk *w, const struct plan_block *block)
