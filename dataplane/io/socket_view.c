@@ -62,9 +62,13 @@ uint32_t conn_ifindex(int fd, bool ipv6)
 	_Alignas(struct cmsghdr) uint8_t bytes[256];
 	struct msghdr msg = { .msg_control = bytes };
 	socklen_t len = sizeof(bytes);
+	const int off = 0;
 	int r = ipv6 ? getsockopt(fd, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, bytes, &len)
 		     : getsockopt(fd, IPPROTO_IP, IP_PKTOPTIONS, bytes, &len);
 
+	/* inherited and done with: it would cost a copy of each segment's head */
+	if (ipv6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &off, sizeof(off));
 	if (r < 0)
 		return 0;
 	msg.msg_controllen = len;

@@ -63,6 +63,9 @@ block() {
 	block D 4 "$LAB_SERVICE" "xdp vd* {
         from 0.0.0.0/0
     }"
+	block E 6 "$LAB_SERVICE" "xdp vb1 {
+        from 10.53.6.0/25
+    }"
 	[ -z "$vlan" ] || block V 5 "$LAB_SERVICE" "xdp vc {
         vlan 10
     }"
@@ -208,6 +211,43 @@ for pod in vd1 vd2; do
 	ip -n "$LAB_ID-node" link del "$pod"
 done
 echo "interfaces that come and go: their tenant's"
+
+# A bridge, one port E's: who could be E or nobody is refused, who cannot be E is answered;
+# with the rule for all of it E is E.
+ip -n "$LAB_ID-node" link add br6 type bridge
+for port in vb1:plain vb2:upstream; do
+	place=${port#*:} port=${port%:*}
+	ip link add "$port" netns "$LAB_ID-node" type veth peer name eth6 netns "$LAB_ID-$place"
+	ip -n "$LAB_ID-node" link set "$port" master br6 up
+	ip -n "$LAB_ID-$place" link set eth6 up
+	ip -n "$LAB_ID-$place" route del "$LAB_SERVICE" 2>/dev/null || true
+done
+ip -n "$LAB_ID-node" addr add 10.53.6.1/24 dev br6
+ip -n "$LAB_ID-node" link set br6 up
+ip -n "$LAB_ID-plain" addr add 10.53.6.2/24 dev eth6
+ip -n "$LAB_ID-upstream" addr add 10.53.6.3/24 dev eth6
+ip -n "$LAB_ID-upstream" addr add 10.53.6.200/24 dev eth6
+for place in plain upstream; do
+	ip -n "$LAB_ID-$place" route add "$LAB_SERVICE" via 10.53.6.1
+done
+# over_bridge PLACE SOURCE: rcode, and last byte of the answer, over UDP and TCP
+over_bridge() {
+	for how in --options --tcp; do
+		lab_ask "$1" who.example A --from "$2" --timeout 0.5 --tries 8 $how
+	done | sed 's/^\([0-9]*\) .*\(..\)$/\1 \2/' | tr '\n' ' '
+}
+[ "$(over_bridge plain 10.53.6.2)" = "5 01 5 01 " ]
+[ "$(over_bridge upstream 10.53.6.3)" = "5 01 5 01 " ]
+[ "$(over_bridge upstream 10.53.6.200)" = "0 09 0 09 " ]
+sed -i 's/xdp vb1 {/xdp vb1 vb2 br6 {/' "$LAB_DIR/Corefile"
+lab_ctl reload >/dev/null
+[ "$(over_bridge plain 10.53.6.2)" = "0 06 0 06 " ]
+[ "$(over_bridge upstream 10.53.6.3)" = "0 06 0 06 " ]
+[ "$(over_bridge upstream 10.53.6.200)" = "0 09 0 09 " ]
+for place in plain upstream; do
+	ip -n "$LAB_ID-$place" route del "$LAB_SERVICE"
+done
+echo "a bridge: refused in doubt, answered where all of it is one tenant's"
 
 # lane53ctl as a tenant: XDP and lane answer it; sockets cannot, and it says why.
 lab_ctl query who.example --iface vc --path all --json >"$LAB_DIR/ctl" || true
