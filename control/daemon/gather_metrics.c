@@ -24,11 +24,16 @@ struct labels {
 	struct metrics_label *at;
 	char (*texts)[NAME_TEXT_ROOM];
 	struct lane53_series *series;
+	char **cache_zones; /* by block; NULL: it has no cache */
+	unsigned block_count;
 	unsigned count;
 };
 
 static void labels_deinit(struct labels *labels)
 {
+	for (unsigned b = 0; labels->cache_zones && b < labels->block_count; b++)
+		free(labels->cache_zones[b]);
+	free(labels->cache_zones);
 	free(labels->at);
 	free(labels->texts);
 	free(labels->series);
@@ -45,28 +50,31 @@ static char *labels_room(const struct labels *labels, uint16_t number)
 	return labels->texts[labels->count];
 }
 
-static void labels_add(struct labels *labels, struct daemon *d, uint16_t number,
-		       const char *server, const char *zone)
+static void labels_add(struct labels *labels, struct daemon *d,
+		       const struct metrics_label *label)
 {
 	const unsigned n = labels->count++;
 
-	labels->at[n] = (struct metrics_label){
-		.number = number, .server = server, .zone = zone, .view = ""
-	};
-	if (d->xdp && xdp_series(d->xdp, number, &labels->series[n]) == 0)
+	labels->at[n] = *label;
+	if (d->xdp && xdp_series(d->xdp, label->number, &labels->series[n]) == 0)
 		labels->at[n].series = &labels->series[n];
 }
 
-static void labels_add_zone(struct labels *labels, struct daemon *d,
-			    const struct plan_block *block,
+static void labels_add_zone(struct labels *labels, struct daemon *d, unsigned b,
 			    const struct plan_zone *zone)
 {
+	const struct plan_block *block = &commits_plan(d->commits)->blocks[b];
 	char *text = labels_room(labels, zone->label);
 
 	if (!text)
 		return;
 	name_to_text(text, zone->name.wire);
-	labels_add(labels, d, zone->label, block->server, text);
+	labels_add(labels, d,
+		   &(struct metrics_label){ .number = zone->label,
+					    .server = block->server,
+					    .zone = text,
+					    .view = "",
+					    .cache_zones = labels->cache_zones[b] });
 }
 
 /* What met no block of @view, under the address it came to, as CoreDNS tells it. */
@@ -79,23 +87,65 @@ static void labels_add_view(struct labels *labels, struct daemon *d,
 		return;
 	snprintf(text, NAME_TEXT_ROOM, "dns://%.*s", (int)strcspn(view->name, "@"),
 		 view->name);
-	labels_add(labels, d, view->label, text, "dropped");
+	labels_add(labels, d,
+		   &(struct metrics_label){ .number = view->label,
+					    .server = text,
+					    .zone = "dropped",
+					    .view = "" });
+}
+
+static bool add_name(char **text, size_t *len, const struct plan_name *name)
+{
+	char *longer = realloc(*text, *len + NAME_TEXT_ROOM + 2);
+
+	if (!longer)
+		return false;
+	*text = longer;
+	if (*len)
+		longer[(*len)++] = ',';
+	name_to_text(longer + *len, name->wire);
+	*len += strlen(longer + *len);
+	return true;
+}
+
+/* The zones of a block's `cache`, as CoreDNS's label `zones`. */
+static bool cache_zones_of(char **ret, const struct plan_block *block)
+{
+	const struct plan_names *own = &block->cache.zones;
+	size_t len = 0;
+
+	*ret = NULL;
+	if (!block->cache.on)
+		return true;
+	for (unsigned i = 0; i < own->count; i++)
+		if (!add_name(ret, &len, &own->at[i]))
+			return false;
+	for (unsigned i = 0; !own->count && i < block->zone_count; i++)
+		if (!add_name(ret, &len, &block->zones[i].name))
+			return false;
+	return true;
 }
 
 static bool labels_fill(struct labels *labels, struct daemon *d)
 {
 	const struct plan *plan = commits_plan(d->commits);
 
-	*labels =
-		(struct labels){ calloc(LANE53_LABEL_MAX, sizeof(*labels->at)),
-				 calloc(LANE53_LABEL_MAX, sizeof(*labels->texts)),
-				 calloc(LANE53_LABEL_MAX, sizeof(*labels->series)), 0 };
-	if (!labels->at || !labels->texts || !labels->series)
+	*labels = (struct labels){
+		.at = calloc(LANE53_LABEL_MAX, sizeof(*labels->at)),
+		.texts = calloc(LANE53_LABEL_MAX, sizeof(*labels->texts)),
+		.series = calloc(LANE53_LABEL_MAX, sizeof(*labels->series)),
+		.block_count = plan ? plan->block_count : 0,
+	};
+	labels->cache_zones =
+		calloc(labels->block_count + 1, sizeof(*labels->cache_zones));
+	if (!labels->at || !labels->texts || !labels->series || !labels->cache_zones)
 		return false;
-	for (unsigned b = 0; plan && b < plan->block_count; b++)
+	for (unsigned b = 0; b < labels->block_count; b++) {
+		if (!cache_zones_of(&labels->cache_zones[b], &plan->blocks[b]))
+			return false;
 		for (unsigned z = 0; z < plan->blocks[b].zone_count; z++)
-			labels_add_zone(labels, d, &plan->blocks[b],
-					&plan->blocks[b].zones[z]);
+			labels_add_zone(labels, d, b, &plan->blocks[b].zones[z]);
+	}
 	for (unsigned v = 0; plan && v < plan->view_count; v++)
 		labels_add_view(labels, d, &plan->views[v]);
 	return true;

@@ -10,6 +10,7 @@
 #include "stats/stats.h"
 #include <errno.h>
 #include <ldns/ldns.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,13 @@ struct sums {
 	uint64_t request_size[2][STATS_SIZE_BUCKETS], request_bytes[2];
 	uint64_t response_size[2][STATS_SIZE_BUCKETS], response_bytes[2];
 	uint64_t do_requests, truncated_by_xdp, by_xdp;
-	uint64_t cache_requests, cache_hits_success, cache_hits_denial;
+};
+
+/* One `cache` directive: all labels of its block. */
+struct cache_sums {
+	const struct metrics_label *label;
+	uint64_t requests, drops;
+	uint64_t hits[2], entries[2], evictions[2]; /* success, denial */
 };
 
 struct page {
@@ -35,6 +42,8 @@ struct page {
 	struct exposition out;
 	struct sums *sums;
 	unsigned sum_count;
+	struct cache_sums *caches;
+	unsigned cache_count;
 };
 
 /* ---- adding up ---- */
@@ -68,9 +77,6 @@ static void sums_add_worker(struct sums *s, const struct stats_label *from)
 	add_all(s->duration, from->duration, STATS_DURATION_BUCKETS);
 	s->duration_ns += load(&from->duration_sum_ns);
 	s->do_requests += load(&from->do_requests);
-	s->cache_requests += load(&from->cache_requests);
-	s->cache_hits_success += load(&from->cache_hits_success);
-	s->cache_hits_denial += load(&from->cache_hits_denial);
 }
 
 static const unsigned result_rcodes[LANE53_RESULT_COUNT] = {
@@ -116,9 +122,9 @@ static void sums_fill(struct sums *s, const struct metrics *in,
 static const struct metrics_label no_block = { .server = "",
 					       .zone = "dropped",
 					       .view = "" };
-static const struct metrics_label many_zones = { .server = "",
-						 .zone = "other",
-						 .view = "" };
+static const struct metrics_label many_zones = {
+	.server = "", .zone = "other", .view = "", .cache_zones = "other"
+};
 
 static bool is_same_label(const struct metrics_label *a, const struct metrics_label *b)
 {
@@ -136,13 +142,64 @@ static struct sums *sums_of(struct page *page, const struct metrics_label *shown
 	return &page->sums[page->sum_count++];
 }
 
+/* A worker's caches, and XDP's: its answers from there are requests that hit. */
+static void cache_fill(struct cache_sums *c, const struct metrics *in,
+		       const struct metrics_label *label)
+{
+	const __u64 *xdp =
+		label->series ? label->series->responses[LANE53_BY_CACHE] : NULL;
+
+	for (unsigned i = 0; i < in->worker_count; i++) {
+		const struct worker_stats *stats = in->workers[i].stats;
+		const struct stats_label *from =
+			stats ? &stats->label[label->number] : NULL;
+
+		if (!from)
+			continue;
+		c->hits[0] += load(&from->cache_hits_success);
+		c->hits[1] += load(&from->cache_hits_denial);
+		c->requests += load(&from->cache_requests);
+		c->drops += load(&from->cache_drops);
+		add_all(c->entries, from->cache_entries, 2);
+		add_all(c->evictions, from->cache_evictions, 2);
+	}
+	for (unsigned result = 0; xdp && result < LANE53_RESULT_COUNT; result++) {
+		c->hits[result != LANE53_RESULT_NOERROR] += xdp[result];
+		c->requests += xdp[result];
+	}
+}
+
+static struct cache_sums *cache_of(struct page *page, const struct metrics_label *shown)
+{
+	for (unsigned i = 0; i < page->cache_count; i++) {
+		const struct metrics_label *label = page->caches[i].label;
+
+		if (!strcmp(label->server, shown->server) &&
+		    !strcmp(label->cache_zones, shown->cache_zones) &&
+		    !strcmp(label->view, shown->view))
+			return &page->caches[i];
+	}
+	page->caches[page->cache_count].label = shown;
+	return &page->caches[page->cache_count++];
+}
+
+static void page_add(struct page *page, const struct metrics_label *label)
+{
+	const struct metrics_label *shown = label->number ? label : &many_zones;
+
+	sums_fill(sums_of(page, shown), page->in, label);
+	if (shown->cache_zones)
+		cache_fill(cache_of(page, shown), page->in, label);
+}
+
 static int page_fill(struct page *page)
 {
 	const struct metrics *in = page->in;
 	bool has_zero = false;
 
 	page->sums = calloc((size_t)in->label_count + 1, sizeof(*page->sums));
-	if (!page->sums)
+	page->caches = calloc((size_t)in->label_count + 1, sizeof(*page->caches));
+	if (!page->sums || !page->caches)
 		return -ENOMEM;
 	for (unsigned i = 0; i < in->label_count; i++) {
 		if (in->labels[i].number >= LANE53_LABEL_MAX)
@@ -150,9 +207,7 @@ static int page_fill(struct page *page)
 		if (in->labels[i].number == 0 && has_zero)
 			continue; /* one row, however many zones share it */
 		has_zero |= in->labels[i].number == 0;
-		sums_fill(sums_of(page,
-				  in->labels[i].number ? &in->labels[i] : &many_zones),
-			  in, &in->labels[i]);
+		page_add(page, &in->labels[i]);
 	}
 	if (!has_zero)
 		sums_fill(sums_of(page, &no_block), in, &no_block);
@@ -424,57 +479,85 @@ static void put_hosts(struct page *page)
 	exposition_value(&page->out, NULL, newest_s);
 }
 
-static struct labels cache_labels(const struct sums *s, const char *type)
+/* ---- caches ---- */
+
+static struct labels cache_labels(const struct cache_sums *c, const char *type)
 {
-	struct labels labels = { { { "server", s->label->server },
-				   { "zones", s->label->zone },
-				   { "view", s->label->view } } };
+	struct labels labels = { { { "server", c->label->server },
+				   { "zones", c->label->cache_zones },
+				   { "view", c->label->view } } };
 
 	if (type)
 		labels.at[3] = (struct exposition_label){ "type", type };
 	return labels;
 }
 
+/* A family by block and type; zeros only of @all. */
+static void put_cache_types(struct page *page, size_t offset, bool all)
+{
+	static const char *const types_of_cache[] = { "success", "denial" };
+
+	for (unsigned i = 0; i < page->cache_count * 2; i++) {
+		const struct cache_sums *c = &page->caches[i / 2];
+		uint64_t counts[2];
+
+		memcpy(counts, (const char *)c + offset, sizeof(counts));
+		if (all || counts[i % 2])
+			exposition_count(&page->out,
+					 cache_labels(c, types_of_cache[i % 2]).at,
+					 counts[i % 2]);
+	}
+}
+
+static uint64_t cache_misses(const struct cache_sums *c)
+{
+	const uint64_t hits = c->hits[0] + c->hits[1];
+
+	return c->requests > hits ? c->requests - hits : 0; /* counted while we read */
+}
+
 static void put_cache(struct page *page)
 {
 	struct exposition *out = &page->out;
 
+	exposition_family(out, "coredns_cache_entries", EXPOSITION_GAUGE,
+			  "Answers in the workers' caches.");
+	put_cache_types(page, offsetof(struct cache_sums, entries), true);
 	exposition_family(out, "coredns_cache_requests_total", EXPOSITION_COUNTER,
-			  "Requests that looked into the workers' caches.");
-	for (unsigned i = 0; i < page->sum_count; i++)
-		if (page->sums[i].cache_requests)
-			exposition_count(out, cache_labels(&page->sums[i], NULL).at,
-					 page->sums[i].cache_requests);
+			  "Requests that looked into a cache, XDP's included.");
+	for (unsigned i = 0; i < page->cache_count; i++)
+		if (page->caches[i].requests)
+			exposition_count(out, cache_labels(&page->caches[i], NULL).at,
+					 page->caches[i].requests);
 	exposition_family(out, "coredns_cache_hits_total", EXPOSITION_COUNTER,
-			  "Answers from the workers' caches.");
-	for (unsigned i = 0; i < page->sum_count; i++) {
-		const struct sums *s = &page->sums[i];
-
-		if (s->cache_hits_success)
-			exposition_count(out, cache_labels(s, "success").at,
-					 s->cache_hits_success);
-		if (s->cache_hits_denial)
-			exposition_count(out, cache_labels(s, "denial").at,
-					 s->cache_hits_denial);
-	}
+			  "Answers from a cache, XDP's included.");
+	put_cache_types(page, offsetof(struct cache_sums, hits), false);
 	exposition_family(out, "coredns_cache_misses_total", EXPOSITION_COUNTER,
-			  "Requests that the workers' caches could not answer.");
-	for (unsigned i = 0; i < page->sum_count; i++) {
-		const struct sums *s = &page->sums[i];
-		const uint64_t hits = s->cache_hits_success + s->cache_hits_denial;
-
-		if (s->cache_requests > hits) /* the worker counts while we read */
-			exposition_count(out, cache_labels(s, NULL).at,
-					 s->cache_requests - hits);
-	}
+			  "Requests less hits (deprecated by CoreDNS).");
+	for (unsigned i = 0; i < page->cache_count; i++)
+		if (cache_misses(&page->caches[i]))
+			exposition_count(out, cache_labels(&page->caches[i], NULL).at,
+					 cache_misses(&page->caches[i]));
+	exposition_family(out, "coredns_cache_evictions_total", EXPOSITION_COUNTER,
+			  "Answers evicted from a worker's cache for want of room.");
+	put_cache_types(page, offsetof(struct cache_sums, evictions), false);
+	exposition_family(out, "coredns_cache_drops_total", EXPOSITION_COUNTER,
+			  "Responses not cached: to another question than asked.");
+	for (unsigned i = 0; i < page->cache_count; i++)
+		if (page->caches[i].drops)
+			exposition_count(out, cache_labels(&page->caches[i], NULL).at,
+					 page->caches[i].drops);
 }
 
 int metrics_format(char **ret_text, size_t *ret_len, const struct metrics *metrics)
 {
 	struct page page = { .in = metrics };
 
-	if (page_fill(&page))
+	if (page_fill(&page)) {
+		free(page.sums);
+		free(page.caches);
 		return -ENOMEM;
+	}
 	put_process(&page);
 	put_plugins(&page);
 	put_requests(&page);
@@ -499,6 +582,7 @@ int metrics_format(char **ret_text, size_t *ret_len, const struct metrics *metri
 					 page.sums[i].truncated_by_xdp);
 	metrics_put_own(&page.out, metrics);
 	free(page.sums);
+	free(page.caches);
 	if (page.out.failed) {
 		free(page.out.text);
 		return -ENOMEM;

@@ -25,9 +25,10 @@ struct worker_stats;
  */
 struct metrics_label {
 	uint16_t number;
-	const char *server; /* as "dns://:53" */
-	const char *zone;   /* "example.org."; "dropped" of what met no block */
-	const char *view;   /* CoreDNS's `view` name: "" for blocks without one */
+	const char *server;      /* as "dns://:53" */
+	const char *zone;        /* "example.org."; "dropped" of what met no block */
+	const char *view;        /* CoreDNS's `view` name: "" for blocks without one */
+	const char *cache_zones; /* of its block's `cache`, by commas; NULL: none */
 	const struct lane53_series *series; /* of XDP; NULL: none */
 };
 

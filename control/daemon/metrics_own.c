@@ -270,29 +270,6 @@ static void put_workers(struct exposition *out, const struct metrics *in)
 	put_worker_counters(out, in);
 }
 
-/* CoreDNS labels these with the block; our caches are one per worker. */
-static void put_cache_entries(struct exposition *out, const struct metrics *in)
-{
-	uint64_t success = 0, denial = 0;
-
-	for (unsigned i = 0; i < in->worker_count; i++) {
-		const struct worker_stats *stats = in->workers[i].stats;
-
-		success += stats ? load(&stats->cache_entries_success) : 0;
-		denial += stats ? load(&stats->cache_entries_denial) : 0;
-	}
-	exposition_family(out, "coredns_cache_entries", EXPOSITION_GAUGE,
-			  "Answers in the workers' caches.");
-	exposition_count(out,
-			 (const struct exposition_label[]){ { "type", "success" },
-							    { NULL, NULL } },
-			 success);
-	exposition_count(out,
-			 (const struct exposition_label[]){ { "type", "denial" },
-							    { NULL, NULL } },
-			 denial);
-}
-
 /* ---- XDP ---- */
 
 static const char *const outcome_names[] = {
@@ -394,7 +371,6 @@ static void put_health(struct exposition *out, const struct selfpoll_counts *hea
 
 void metrics_put_own(struct exposition *out, const struct metrics *in)
 {
-	put_cache_entries(out, in);
 	put_workers(out, in);
 	put_state(out, in);
 	if (in->health)

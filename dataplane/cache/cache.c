@@ -2,7 +2,7 @@
 /*
  * cache.c - entries in two pools, their bytes in chained blocks of one size.
  *
- *   bucket ──► entry ──► entry          64 bytes each, hash and life
+ *   bucket ──► entry ──► entry          48 bytes each, hash and life
  *                │
  *                └─ block ──► block     name | TTL offsets | answer
  *
@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include "cache/answer.h"
 #include "dns/name.h"
+#include "lane53/abi.h"
 
 #define NONE UINT32_MAX
 
@@ -42,13 +43,14 @@ struct entry {
 	uint32_t stored_s, expires_s;
 	uint32_t view;
 	uint32_t hits;
-	uint32_t len; /* of the answer */
+	uint16_t len; /* of the answer */
 	uint16_t qtype;
 	uint16_t flags, ancount, nscount;
 	uint8_t ttl_count;
 	uint8_t name_len;
 	uint8_t key_flags;
 	uint8_t state; /* ENTRY_* */
+	uint8_t label;
 };
 
 struct pool {
@@ -68,6 +70,7 @@ struct cache {
 	uint32_t bucket_mask;
 	uint32_t sweep;
 	uint64_t evictions;
+	struct cache_counts counts[LANE53_LABEL_MAX];
 };
 
 static void *reserve(size_t bytes)
@@ -292,6 +295,7 @@ static void forget(struct cache *cache, uint32_t i)
 		link = &cache->entries[*link].next;
 	*link = entry->next;
 	blocks_give(cache, entry->block);
+	cache->counts[entry->label].entries[kind_of(cache, i)]--;
 	entry->state = 0;
 	entry->next = pool->free;
 	pool->free = i;
@@ -323,8 +327,10 @@ static bool evict(struct cache *cache, enum cache_kind kind, uint32_t now_s)
 			entry->state &= (uint8_t)~ENTRY_READ;
 			continue;
 		}
-		if (entry->expires_s > now_s)
+		if (entry->expires_s > now_s) {
 			cache->evictions++;
+			cache->counts[entry->label].evictions[kind]++;
+		}
 		forget(cache, i);
 		return true;
 	}
@@ -503,7 +509,7 @@ int cache_insert(struct cache *cache, const struct cache_key *key, enum cache_ki
 		.expires_s = answer->ttl_s < UINT32_MAX - now_s ? now_s + answer->ttl_s
 								: UINT32_MAX,
 		.view = key->view,
-		.len = (uint32_t)answer->len,
+		.len = (uint16_t)answer->len,
 		.qtype = key->qtype,
 		.flags = answer->flags,
 		.ancount = answer->ancount,
@@ -512,6 +518,7 @@ int cache_insert(struct cache *cache, const struct cache_key *key, enum cache_ki
 		.name_len = (uint8_t)key->qname_len,
 		.key_flags = key->flags,
 		.state = ENTRY_USED,
+		.label = key->label % LANE53_LABEL_MAX,
 	};
 	struct place p = { cache, NONE, 0 };
 
@@ -530,6 +537,7 @@ int cache_insert(struct cache *cache, const struct cache_key *key, enum cache_ki
 	entry.next = cache->buckets[hash & cache->bucket_mask];
 	cache->buckets[hash & cache->bucket_mask] = i;
 	cache->entries[i] = entry;
+	cache->counts[entry.label].entries[kind]++;
 	return 0;
 }
 
@@ -624,7 +632,7 @@ void cache_each(struct cache *cache, const uint8_t *name, uint32_t now_s,
 		const struct entry *entry = &cache->entries[i];
 		struct cache_item item = {
 			.key = { owner, entry->name_len, entry->view, entry->qtype,
-				 entry->key_flags },
+				 entry->key_flags, entry->label },
 			.ttl_s = entry->expires_s - now_s,
 			.flags = entry->flags,
 			.ancount = entry->ancount,
@@ -643,4 +651,12 @@ void cache_usage(const struct cache *cache, struct cache_usage *ret)
 		ret->entries[kind] = cache->pools[kind].count;
 	ret->bytes = (size_t)cache->blocks_used * BLOCK_BYTES;
 	ret->evictions = cache->evictions;
+}
+
+void cache_take_counts(struct cache *cache, unsigned label, struct cache_counts *ret)
+{
+	struct cache_counts *counts = &cache->counts[label];
+
+	*ret = *counts;
+	memset(counts->evictions, 0, sizeof(counts->evictions));
 }

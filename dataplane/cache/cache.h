@@ -35,6 +35,7 @@ struct cache_key {
 	uint32_t view;
 	uint16_t qtype;
 	uint8_t flags; /* LANE53_KEY_* */
+	uint8_t label; /* no part of the key: whose entry it is, < LANE53_LABEL_MAX */
 };
 
 /* Negative: NXDOMAIN, NODATA and resolution failures. */
@@ -108,5 +109,12 @@ struct cache_usage {
 	uint64_t evictions;
 };
 void cache_usage(const struct cache *cache, struct cache_usage *ret);
+
+/* Of the entries inserted under one label. */
+struct cache_counts {
+	unsigned entries[CACHE_KINDS];
+	uint64_t evictions[CACHE_KINDS]; /* since they were asked for last */
+};
+void cache_take_counts(struct cache *cache, unsigned label, struct cache_counts *ret);
 
 #endif

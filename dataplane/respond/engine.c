@@ -227,6 +227,20 @@ const struct plan *engine_plan(const struct engine *engine)
 
 /* ---- time, flush, lists ---- */
 
+static void show_label(struct engine *engine, unsigned label)
+{
+	struct worker_stats *stats = engine->config.stats;
+	struct stats_label *row = &stats->label[label];
+	struct cache_counts counts;
+
+	cache_take_counts(engine->cache, label, &counts);
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+		stats_set(&row->cache_entries[kind], counts.entries[kind]);
+		stats_add(&row->cache_evictions[kind], counts.evictions[kind]);
+		stats_add(&stats->cache_evictions, counts.evictions[kind]);
+	}
+}
+
 static void show_usage(struct engine *engine)
 {
 	struct worker_stats *stats = engine->config.stats;
@@ -235,13 +249,12 @@ static void show_usage(struct engine *engine)
 	if (!stats)
 		return;
 	cache_usage(engine->cache, &usage);
-	atomic_store_explicit(&stats->cache_entries_success,
-			      usage.entries[CACHE_POSITIVE], memory_order_relaxed);
-	atomic_store_explicit(&stats->cache_entries_denial,
-			      usage.entries[CACHE_NEGATIVE], memory_order_relaxed);
-	atomic_store_explicit(&stats->cache_bytes, usage.bytes, memory_order_relaxed);
-	atomic_store_explicit(&stats->cache_evictions, usage.evictions,
-			      memory_order_relaxed);
+	stats_set(&stats->cache_entries_success, usage.entries[CACHE_POSITIVE]);
+	stats_set(&stats->cache_entries_denial, usage.entries[CACHE_NEGATIVE]);
+	stats_set(&stats->cache_bytes, usage.bytes);
+	for (unsigned label = 0; label < LANE53_LABEL_MAX; label++)
+		show_label(engine, label);
+	publish_show(engine);
 }
 
 uint64_t engine_tick(struct engine *engine, uint64_t now_ns)

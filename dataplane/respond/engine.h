@@ -76,6 +76,8 @@ struct engine_config {
 	struct table *publish;            /* borrowed; NULL: nothing goes to XDP */
 	struct worker_stats *stats;       /* borrowed; NULL: nothing is counted */
 	struct engine_siblings *siblings; /* borrowed; NULL: there is only this one */
+	/* Among them; 0 tells stats of the table that all publish in. */
+	unsigned number;
 	/* A query that is logged or failed; time_ns is 0: the engine reads no clock, the
 	 * worker stamps. */
 	void (*on_event)(void *context, const struct lane53_report *report);

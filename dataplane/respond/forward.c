@@ -148,6 +148,23 @@ const struct plan_cache *pending_cache(const struct pending *p)
 		       : NULL;
 }
 
+uint8_t pending_label(const struct pending *p)
+{
+	const struct plan_name *longest = NULL;
+	uint8_t label = 0;
+
+	for (unsigned i = 0; i < p->block->zone_count; i++) {
+		const struct plan_zone *zone = &p->block->zones[i];
+
+		if (!name_is_below(p->question.qname, zone->name.wire) ||
+		    (longest && longest->len > zone->name.len))
+			continue;
+		longest = &zone->name;
+		label = (uint8_t)zone->label;
+	}
+	return label;
+}
+
 static void keep(struct engine *engine, struct pending *p, const struct answer *answer,
 		 enum cache_kind kind)
 {
@@ -157,6 +174,7 @@ static void keep(struct engine *engine, struct pending *p, const struct answer *
 		.view = p->question.view,
 		.qtype = p->question.qtype,
 		.flags = p->question.flags & (uint8_t)~FORWARD_RD,
+		.label = pending_label(p),
 	};
 
 	if (p->spoiled || !answer->cacheable || !pending_cache(p))

@@ -55,6 +55,8 @@ void pending_note(struct exchange *x, enum lane53_cause cause, int error);
 
 /* The cache directive, if this question may be answered from a cache and kept in one. */
 const struct plan_cache *pending_cache(const struct pending *p);
+/* Row of metrics: of the zone that the question is in. */
+uint8_t pending_label(const struct pending *p);
 void pending_drop_exchanges(struct engine *engine, struct pending *p);
 /* Answer everybody who waits for @p, which is gone then. */
 void pending_finish(struct engine *engine, struct pending *p,

@@ -213,10 +213,15 @@ static void deliver(struct engine *engine, struct exchange *x,
 	pending_finish(engine, p, answer, kind);
 }
 
-static void mismatched(struct engine *engine)
+static void mismatched(struct engine *engine, const struct pending *p)
 {
-	if (engine->config.stats)
-		stats_add(&engine->config.stats->upstream_mismatched, 1);
+	struct worker_stats *stats = engine->config.stats;
+
+	if (!stats)
+		return;
+	stats_add(&stats->upstream_mismatched, 1);
+	if (pending_cache(p))
+		stats_add(&stats->label[pending_label(p)].cache_drops, 1);
 }
 
 void policy_response(struct engine *engine, struct exchange *x, const uint8_t *message,
@@ -249,7 +254,7 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 		return;
 	}
 	if (result == IMPORT_MISMATCHED)
-		mismatched(engine);
+		mismatched(engine, p);
 	if ((result == IMPORT_TRUNCATED && !x->tcp) ||
 	    (result == IMPORT_NO_EDNS && !x->plain)) {
 		x->tcp |= result == IMPORT_TRUNCATED;

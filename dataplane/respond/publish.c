@@ -170,6 +170,26 @@ void publish_sweep(struct engine *engine, unsigned max)
 	turn_end(engine);
 }
 
+/* What the table counts began with its opening; what stats count goes on. */
+void publish_show(struct engine *engine)
+{
+	struct worker_stats *stats = engine->config.stats;
+	struct table *table = engine->config.number ? NULL : turn_begin(engine);
+	struct table_usage usage;
+
+	if (!table)
+		return;
+	table_usage(table, &usage);
+	turn_end(engine);
+	stats_set(&stats->table_slots, usage.slots_used);
+	stats_set(&stats->table_small, usage.small_used);
+	stats_set(&stats->table_large, usage.large_used);
+	stats_add(&stats->table_moved, usage.moved - engine->table_moved);
+	stats_add(&stats->table_full, usage.full - engine->table_full);
+	engine->table_moved = usage.moved;
+	engine->table_full = usage.full;
+}
+
 bool publish_refill(struct engine *engine, const struct cache_key *key)
 {
 	const struct table_arrays *arrays =

@@ -162,6 +162,7 @@ static bool answer_from_cache(struct visit *v, const struct forward_question *qu
 		.view = question->view,
 		.qtype = question->qtype,
 		.flags = question->flags & (uint8_t)~FORWARD_RD,
+		.label = (uint8_t)route->zone->label,
 	};
 	struct stats_label *label =
 		stats ? &stats->label[route->zone->label % LANE53_LABEL_MAX] : NULL;

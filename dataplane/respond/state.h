@@ -103,8 +103,9 @@ struct engine {
 
 	struct cache *cache;
 	struct deadlines deadlines;
-	uint64_t sweep_ns;   /* when next */
-	uint64_t publish_ns; /* tokens up to here are given out */
+	uint64_t sweep_ns;                /* when next */
+	uint64_t table_moved, table_full; /* of config.publish, as told to stats */
+	uint64_t publish_ns;              /* tokens up to here are given out */
 	unsigned publish_tokens;
 	unsigned clears; /* of the siblings' table, that the cache knows of */
 
@@ -270,6 +271,8 @@ unsigned publish_retract_below(struct engine *engine, uint32_t view,
 void publish_follow(struct engine *engine);
 /* Free what has expired, looking at @max slots. */
 void publish_sweep(struct engine *engine, unsigned max);
+/* How full the table is, to stats (which are there). */
+void publish_show(struct engine *engine);
 /* Fetch from XDP's table what this worker has lost.  Return: is it in the cache now? */
 bool publish_refill(struct engine *engine, const struct cache_key *key);
 

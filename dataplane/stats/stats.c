@@ -97,6 +97,10 @@ void stats_clear_gauges(struct worker_stats *stats)
 	stats->waiting = 0;
 	stats->cache_entries_success = stats->cache_entries_denial = 0;
 	stats->cache_bytes = 0;
+	stats->table_slots = stats->table_small = stats->table_large = 0;
+	for (unsigned i = 0; i < LANE53_LABEL_MAX; i++)
+		for (unsigned kind = 0; kind < 2; kind++)
+			stats->label[i].cache_entries[kind] = 0;
 	for (unsigned i = 0; i < STATS_UPSTREAMS; i++)
 		stats->upstream[i].down = 0;
 }

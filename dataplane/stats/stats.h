@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include "lane53/abi.h"
 
-#define STATS_MAGIC            0x4c35335354415403ull /* "L53STAT", version 3 */
+#define STATS_MAGIC            0x4c35335354415404ull /* "L53STAT", version 4 */
 #define STATS_RCODES           16
 #define STATS_DURATION_BUCKETS 17 /* 0.25 ms * 2^0..15, +Inf (CoreDNS's) */
 #define STATS_UPSTREAMS        64
@@ -56,6 +56,9 @@ struct stats_label {
 	stats_counter response_size[2][STATS_SIZE_BUCKETS], response_size_sum[2];
 	stats_counter do_requests;
 	stats_counter cache_hits_success, cache_hits_denial, cache_requests;
+	stats_counter cache_drops;      /* responses to another question than asked */
+	stats_counter cache_entries[2]; /* gauges: success, denial */
+	stats_counter cache_evictions[2];
 };
 
 struct stats_upstream {
@@ -82,6 +85,9 @@ struct worker_stats {
 	stats_counter tcp_accepted, tcp_refused;
 	stats_counter events_lost;
 	stats_counter lane_xsk_dropped; /* frames that found the lane full */
+	/* XDP's `cache`, of the worker that writes it; the first three are gauges */
+	stats_counter table_slots, table_small, table_large;
+	stats_counter table_moved, table_full;
 	stats_counter loop_probes; /* HINFO probes of `loop` that came back to us */
 	struct stats_label label[LANE53_LABEL_MAX];
 	struct stats_upstream upstream[STATS_UPSTREAMS];
@@ -106,6 +112,11 @@ int stats_map_sum(struct worker_stats **ret_stats, const char *path);
 
 /* Gauges to 0: nobody stands behind them any more. */
 void stats_clear_gauges(struct worker_stats *stats);
+
+static inline void stats_set(stats_counter *gauge, uint64_t value)
+{
+	atomic_store_explicit(gauge, value, memory_order_relaxed);
+}
 
 static inline void stats_add(stats_counter *counter, uint64_t n)
 {

@@ -251,6 +251,7 @@ static enum worker_exit open_engine(struct worker *w, char *why)
 		.publish = w->table,
 		.stats = w->stats,
 		.siblings = w->crew->count > 1 ? &w->crew->siblings : NULL,
+		.number = w->idx,
 		.on_event = on_event,
 		.context = w,
 		.clock_ns = worker_now_ns,

@@ -240,6 +240,39 @@ static void eviction_spares_what_is_read(void)
 	CU_ASSERT_EQUAL(usage.evictions, 50);
 }
 
+/* Evictions since the last call; the label is no part of the key. */
+static void entries_are_counted_by_label(void)
+{
+	uint8_t room[255], bytes[28];
+	struct answer answer = answer_of(bytes, sizeof(bytes), 60, 1);
+	struct cache_counts counts;
+	char name[32];
+
+	fresh(4, 1 << 20);
+	for (unsigned i = 0; i < 6; i++) {
+		struct cache_key key;
+
+		snprintf(name, sizeof(name), "n%u.test", i);
+		key = key_of(room, name, 1, TYPE_A, 0);
+		key.label = i < 3 ? 5 : 6;
+		CU_ASSERT_EQUAL(cache_insert(cache, &key, CACHE_POSITIVE, &answer, 0),
+				0);
+		CU_ASSERT_TRUE(has(name, TYPE_A, 0)); /* under another label */
+	}
+	cache_take_counts(cache, 5, &counts);
+	CU_ASSERT_EQUAL(
+		counts.entries[CACHE_POSITIVE] + counts.evictions[CACHE_POSITIVE], 3);
+	CU_ASSERT_EQUAL(counts.evictions[CACHE_POSITIVE], 2);
+	CU_ASSERT_EQUAL(counts.entries[CACHE_NEGATIVE], 0);
+	cache_take_counts(cache, 5, &counts);
+	CU_ASSERT_EQUAL(counts.evictions[CACHE_POSITIVE], 0);
+	cache_take_counts(cache, 6, &counts);
+	CU_ASSERT_EQUAL(counts.entries[CACHE_POSITIVE], 3);
+	cache_flush(cache, 0, NULL);
+	cache_take_counts(cache, 6, &counts);
+	CU_ASSERT_EQUAL(counts.entries[CACHE_POSITIVE], 0);
+}
+
 /* ARCHITECTURE 8: a flood of absent names does not cost the names that exist. */
 static void a_negative_flood_evicts_no_positive(void)
 {
@@ -428,6 +461,7 @@ static const struct check_case cases[] = {
 	{ "chains come back whole", chains_come_back_whole },
 	{ "no room shows the length only", no_room_shows_the_length_only },
 	{ "eviction spares what is read", eviction_spares_what_is_read },
+	{ "entries are counted by label", entries_are_counted_by_label },
 	{ "a negative flood evicts no positive", a_negative_flood_evicts_no_positive },
 	{ "the byte budget holds", the_byte_budget_holds },
 	{ "flush is at and below, in a view", flush_is_at_and_below_in_a_view },

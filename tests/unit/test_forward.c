@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cache/answer.h"
+#include "cache/cache.h"
 #include "check.h"
 #include "engine_kit.h"
 #include "lane53/abi.h"
@@ -951,7 +952,7 @@ static bool in_table(const char *name, uint16_t qtype, uint8_t flags,
 	ret->room = sizeof(bytes);
 	return table_lookup(&kit.arrays, &key, (uint32_t)(kit.now_ns / 1000000000u),
 			    ret, &meta) == 0 &&
-	       meta.needs_rd && meta.label == 1;
+	       meta.needs_rd && meta.label == 1 && meta.directive == LANE53_BY_CACHE;
 }
 
 static void publishing(void)
@@ -988,6 +989,18 @@ static void publishing(void)
 				&answer));
 	CU_ASSERT_EQUAL(answer.nscount, 1);
 	CU_ASSERT_FALSE(in_table("fail.example.org", TYPE_A, 0, &answer));
+
+	/* What a scrape tells of all this, without a look at every slot. */
+	kit_pass(&kit, 200);
+	CU_ASSERT_EQUAL(kit.stats->table_slots, 2);
+	CU_ASSERT_EQUAL(kit.stats->label[1].cache_entries[CACHE_POSITIVE], 1);
+	CU_ASSERT_EQUAL(kit.stats->label[1].cache_entries[CACHE_NEGATIVE], 2);
+	CU_ASSERT_EQUAL(kit.stats->label[1].responses[LANE53_BY_FORWARD][RCODE_NOERROR],
+			1);
+	CU_ASSERT_EQUAL(kit.stats->label[1].responses[LANE53_BY_CACHE][RCODE_NOERROR],
+			2);
+	CU_ASSERT_EQUAL(kit.stats->label[1].responses[LANE53_BY_CACHE][RCODE_NXDOMAIN],
+			3);
 
 	/* After a kill -9 the worker finds what it had, without asking anybody. */
 	kit_restart(&kit);

@@ -247,6 +247,9 @@ static void fill_worker(struct worker_stats *stats, unsigned label)
 	stats_add(&row->cache_requests, 9);
 	stats_add(&row->cache_hits_success, 4);
 	stats_add(&row->cache_hits_denial, 1);
+	stats_add(&row->cache_drops, 1);
+	atomic_store(&row->cache_entries[0], 6);
+	stats_add(&row->cache_evictions[1], 2);
 }
 
 static void fill_upstream(struct stats_upstream *row, const char *name)
@@ -265,8 +268,9 @@ static void fill_upstream(struct stats_upstream *row, const char *name)
 static void everything(void)
 {
 	static const struct metrics_label labels[] = {
-		{ 3, "dns://:53", "example.org.", "", &series },
-		{ 4, "dns://:53", "quoted\"\\\n.", "inner", NULL },
+		{ 3, "dns://:53", "example.org.", "", "example.org.,b.", &series },
+		{ 4, "dns://:53", "quoted\"\\\n.", "inner", NULL, NULL },
+		{ 7, "dns://:53", "b.", "", "example.org.,b.", NULL },
 	};
 	const struct metrics_worker workers[] = { { "dpdk", &dpdk, true, 2 },
 						  { "socket", &sockets, false, 1 } };
@@ -311,6 +315,7 @@ static void everything(void)
 	};
 	fill_worker(&dpdk, 3);
 	fill_worker(&sockets, 3);
+	fill_worker(&sockets, 7);
 	fill_worker(&sockets, 0); /* queries that met no block */
 	fill_upstream(&dpdk.upstream[0], "192.0.2.1:53");
 	fill_upstream(&sockets.upstream[9], "192.0.2.1:53");
@@ -394,15 +399,27 @@ static void everything(void)
 		  ",proto=\"udp\",le=\"2047\"}",
 		  150 },
 		{ "coredns_cache_requests_total{server=\"dns://:53\","
-		  "zones=\"example.org.\",view=\"\"}",
+		  "zones=\"example.org.,b.\",view=\"\"}",
+		  67 },
+		{ "coredns_cache_entries{server=\"dns://:53\","
+		  "zones=\"example.org.,b.\",view=\"\",type=\"success\"}",
 		  18 },
+		{ "coredns_cache_entries{server=\"dns://:53\","
+		  "zones=\"example.org.,b.\",view=\"\",type=\"denial\"}",
+		  0 },
+		{ "coredns_cache_evictions_total{server=\"dns://:53\","
+		  "zones=\"example.org.,b.\",view=\"\",type=\"denial\"}",
+		  6 },
+		{ "coredns_cache_drops_total{server=\"dns://:53\","
+		  "zones=\"example.org.,b.\",view=\"\"}",
+		  3 },
 		{ "coredns_cache_hits_total{server=\"dns://"
-		  ":53\",zones=\"example.org.\","
+		  ":53\",zones=\"example.org.,b.\","
 		  "view=\"\",type=\"denial\"}",
-		  2 },
+		  43 },
 		{ "coredns_cache_misses_total{server=\"dns://:53\","
-		  "zones=\"example.org.\",view=\"\"}",
-		  8 },
+		  "zones=\"example.org.,b.\",view=\"\"}",
+		  12 },
 		{ "coredns_proxy_request_duration_seconds_count{proxy_name=\"forward\","
 		  "to=\"192.0.2.1:53\"}",
 		  8 },
@@ -485,7 +502,7 @@ static void all_labels(void)
 		memset(zones[i], 'z', sizeof(zones[i]) - 1);
 		zones[i][0] = (char)('A' + i);
 		labels[i] = (struct metrics_label){ (uint16_t)i, "dns://:53", zones[i],
-						    "", NULL };
+						    "",          NULL,        NULL };
 		fill_worker(&stats, i);
 	}
 	CU_ASSERT_EQUAL_FATAL(metrics_format(&text, &len, &metrics), 0);
@@ -499,8 +516,8 @@ static void all_labels(void)
 static void equal_labels_add_up(void)
 {
 	static const struct metrics_label labels[] = {
-		{ 5, "dns://:53", "twice.", "", NULL },
-		{ 6, "dns://:53", "twice.", "", NULL },
+		{ 5, "dns://:53", "twice.", "", NULL, NULL },
+		{ 6, "dns://:53", "twice.", "", NULL, NULL },
 	};
 	static struct worker_stats stats;
 	const struct metrics_worker worker = { "socket", &stats, true, 0 };
