@@ -5,13 +5,11 @@
  */
 #include "daemon/metrics.h"
 #include "daemon/exposition.h"
-#include "daemon/metrics_own.h"
+#include "daemon/metrics_parts.h"
 #include "lane53/wire.h"
 #include "stats/stats.h"
 #include <errno.h>
-#include <ldns/ldns.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,16 +279,6 @@ static void put_requests(struct page *page)
 					 page->sums[i].do_requests);
 }
 
-static const char *rcode_text(char room[8], unsigned rcode)
-{
-	const ldns_lookup_table *known = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
-
-	if (known)
-		return known->name;
-	snprintf(room, 8, "%u", rcode & 0xfff);
-	return room;
-}
-
 static void put_responses_of(struct page *page, const struct sums *s, unsigned by)
 {
 	for (unsigned rcode = 0; rcode < STATS_RCODES; rcode++) {
@@ -299,8 +287,8 @@ static void put_responses_of(struct page *page, const struct sums *s, unsigned b
 
 		if (!s->responses[by][rcode])
 			continue;
-		labels.at[3] =
-			(struct exposition_label){ "rcode", rcode_text(room, rcode) };
+		labels.at[3] = (struct exposition_label){ "rcode",
+							  metrics_rcode(room, rcode) };
 		labels.at[4] = (struct exposition_label){ "plugin", directives[by] };
 		exposition_count(&page->out, labels.at, s->responses[by][rcode]);
 	}
@@ -367,116 +355,6 @@ static void put_sizes(struct page *page, const char *name, const char *help,
 		labels.at[3] = (struct exposition_label){ "proto", protos[tcp] };
 		exposition_histogram(&page->out, labels.at, &histogram);
 	}
-}
-
-/* ---- other names that CoreDNS has ---- */
-
-static uint64_t restarts(const struct metrics *in)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < in->worker_count; i++)
-		sum += in->workers[i].restarts;
-	return sum;
-}
-
-static void put_process(struct page *page)
-{
-	const struct metrics *in = page->in;
-	const struct exposition_label build[] = { { "version", in->version },
-						  { "revision", "lane53" },
-						  { "goversion", "" },
-						  { NULL, NULL } };
-	const struct exposition_label hash[] = { { "hash", "fnv64" },
-						 { "value", in->config_hash },
-						 { NULL, NULL } };
-
-	exposition_family(&page->out, "coredns_build_info", EXPOSITION_GAUGE,
-			  "What runs here: lane53 and its version.");
-	exposition_count(&page->out, build, 1);
-	exposition_family(&page->out, "coredns_panics_total", EXPOSITION_COUNTER,
-			  "Workers that ended without being told to.");
-	exposition_count(&page->out, NULL, restarts(in));
-	exposition_family(&page->out, "coredns_reload_failed_total", EXPOSITION_COUNTER,
-			  "Reloads that kept the last good configuration.");
-	exposition_count(&page->out, NULL, in->reloads_failed);
-	if (in->config_hash) {
-		exposition_family(&page->out, "coredns_reload_version_info",
-				  EXPOSITION_GAUGE, "The configuration in force.");
-		exposition_count(&page->out, hash, 1);
-	}
-	exposition_family(&page->out, "process_start_time_seconds", EXPOSITION_GAUGE,
-			  "Unix time at which lane53d began.");
-	exposition_value(&page->out, NULL, in->started_s);
-}
-
-static bool is_same_plugin(const struct metrics_plugin *a,
-			   const struct metrics_plugin *b)
-{
-	return !strcmp(a->server, b->server) && !strcmp(a->zone, b->zone) &&
-	       !strcmp(a->view, b->view) && !strcmp(a->name, b->name);
-}
-
-/* A directive that a block has twice is enabled once. */
-static bool is_first_plugin(const struct metrics *in, unsigned idx)
-{
-	for (unsigned i = 0; i < idx; i++)
-		if (is_same_plugin(&in->plugins[i], &in->plugins[idx]))
-			return false;
-	return true;
-}
-
-static void put_plugins(struct page *page)
-{
-	const struct metrics *in = page->in;
-
-	exposition_family(&page->out, "coredns_plugin_enabled", EXPOSITION_GAUGE,
-			  "Directives of each server block.");
-	for (unsigned i = 0; i < in->plugin_count; i++) {
-		const struct metrics_plugin *p = &in->plugins[i];
-		const struct exposition_label labels[] = { { "server", p->server },
-							   { "zone", p->zone },
-							   { "view", p->view },
-							   { "name", p->name },
-							   { NULL, NULL } };
-
-		if (is_first_plugin(in, i))
-			exposition_count(&page->out, labels, 1);
-	}
-}
-
-static void put_hosts(struct page *page)
-{
-	const struct metrics *in = page->in;
-	double newest_s = 0;
-
-	if (!in->hosts_count)
-		return;
-	exposition_family(&page->out, "coredns_hosts_entries", EXPOSITION_GAUGE,
-			  "Entries of hosts files and inline hosts.");
-	for (unsigned i = 0; i < in->hosts_count; i++) {
-		const struct exposition_label labels[] = {
-			{ "hostsfile", in->hosts[i].file }, { NULL, NULL }
-		};
-		uint64_t entries = 0;
-		bool first = true;
-
-		for (unsigned j = 0; j < in->hosts_count; j++) {
-			if (strcmp(in->hosts[j].file, in->hosts[i].file))
-				continue;
-			first &= j >= i;
-			entries += in->hosts[j].entries;
-		}
-		if (first)
-			exposition_count(&page->out, labels, entries);
-		if (in->hosts[i].reloaded_s > newest_s)
-			newest_s = in->hosts[i].reloaded_s;
-	}
-	if (newest_s == 0)
-		return;
-	exposition_family(&page->out, "coredns_hosts_reload_timestamp_seconds",
-			  EXPOSITION_GAUGE, "Unix time of the newest reading.");
-	exposition_value(&page->out, NULL, newest_s);
 }
 
 /* ---- caches ---- */
@@ -552,22 +430,19 @@ static void put_cache(struct page *page)
 int metrics_format(char **ret_text, size_t *ret_len, const struct metrics *metrics)
 {
 	struct page page = { .in = metrics };
+	int r;
 
-	if (page_fill(&page)) {
-		free(page.sums);
-		free(page.caches);
-		return -ENOMEM;
-	}
-	put_process(&page);
-	put_plugins(&page);
+	r = page_fill(&page);
+	if (r < 0)
+		goto out;
+	metrics_put_process(&page.out, metrics);
 	put_requests(&page);
 	put_durations(&page);
 	put_sizes(&page, "coredns_dns_request_size_bytes", "Size of requests.", false);
 	put_responses(&page);
 	put_sizes(&page, "coredns_dns_response_size_bytes", "Size of responses.", true);
 	put_cache(&page);
-	put_hosts(&page);
-	metrics_put_upstreams(&page.out, metrics);
+	r = metrics_put_upstreams(&page.out, metrics);
 	exposition_family(&page.out, "lane53_xdp_answers_total", EXPOSITION_COUNTER,
 			  "Requests answered in XDP.");
 	for (unsigned i = 0; i < page.sum_count; i++)
@@ -581,11 +456,14 @@ int metrics_format(char **ret_text, size_t *ret_len, const struct metrics *metri
 			exposition_count(&page.out, labels_of(page.sums[i].label).at,
 					 page.sums[i].truncated_by_xdp);
 	metrics_put_own(&page.out, metrics);
+	if (page.out.failed)
+		r = -ENOMEM;
+out:
 	free(page.sums);
 	free(page.caches);
-	if (page.out.failed) {
+	if (r < 0) {
 		free(page.out.text);
-		return -ENOMEM;
+		return r;
 	}
 	*ret_text = page.out.text;
 	*ret_len = page.out.len;

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * metrics_own.c - see metrics_own.h.
+ * metrics_own.c - lane53_*: workers, outcomes, tables, state.
  */
-#include "daemon/metrics_own.h"
+#include "daemon/metrics_parts.h"
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
 #include "daemon/selfpoll.h"
 #include "stats/stats.h"
-#include <ldns/ldns.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -17,161 +15,6 @@
 static uint64_t load(const stats_counter *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-/* ---- upstreams ---- */
-
-/* One upstream of all workers; at most each worker's rows, all different. */
-#define UPSTREAMS_MAX (2 * STATS_UPSTREAMS)
-
-struct upstream {
-	char name[sizeof(((struct stats_upstream *)0)->name)];
-	uint64_t asked, answered[STATS_RCODES], timeouts, failures, tcp_retries;
-	uint64_t duration[STATS_DURATION_BUCKETS], duration_ns;
-	bool down;
-};
-
-struct upstreams {
-	struct upstream at[UPSTREAMS_MAX];
-	unsigned count;
-};
-
-/* The row of @name, made if it is new; NULL: no room. */
-static struct upstream *upstream_find(struct upstreams *all, const char *name)
-{
-	for (unsigned i = 0; i < all->count; i++)
-		if (!strcmp(all->at[i].name, name))
-			return &all->at[i];
-	if (all->count == UPSTREAMS_MAX)
-		return NULL;
-	snprintf(all->at[all->count].name, sizeof(all->at[0].name), "%s", name);
-	return &all->at[all->count++];
-}
-
-static void upstream_add(struct upstreams *all, const struct stats_upstream *row)
-{
-	char name[sizeof(row->name)];
-	struct upstream *to;
-
-	if (!atomic_load_explicit(&row->id, memory_order_acquire))
-		return;
-	snprintf(name, sizeof(name), "%.*s", (int)sizeof(row->name) - 1, row->name);
-	to = upstream_find(all, name);
-	if (!to)
-		return;
-	to->asked += load(&row->asked);
-	to->timeouts += load(&row->timeouts);
-	to->failures += load(&row->failures);
-	to->tcp_retries += load(&row->tcp_retries);
-	to->duration_ns += load(&row->duration_sum_ns);
-	to->down |= load(&row->down) != 0;
-	for (unsigned i = 0; i < STATS_RCODES; i++)
-		to->answered[i] += load(&row->answered[i]);
-	for (unsigned i = 0; i < STATS_DURATION_BUCKETS; i++)
-		to->duration[i] += load(&row->duration[i]);
-}
-
-static void put_durations(struct exposition *out, const struct upstreams *all)
-{
-	double bounds[STATS_DURATION_BUCKETS - 1];
-
-	for (unsigned i = 0; i < ARRAY_LEN(bounds); i++)
-		bounds[i] = 0.00025 * (double)(1u << i);
-	exposition_family(out, "coredns_proxy_request_duration_seconds",
-			  EXPOSITION_HISTOGRAM, "Time an upstream took to respond.");
-	for (unsigned i = 0; i < all->count; i++) {
-		const struct exposition_label labels[] = { { "proxy_name", "forward" },
-							   { "to", all->at[i].name },
-							   { NULL, NULL } };
-		const struct exposition_histogram histogram = {
-			.bounds = bounds,
-			.bounds_count = ARRAY_LEN(bounds),
-			.counts = all->at[i].duration,
-			.sum = (double)all->at[i].duration_ns / 1e9,
-		};
-
-		exposition_histogram(out, labels, &histogram);
-	}
-}
-
-static void put_rcodes(struct exposition *out, const struct upstreams *all)
-{
-	exposition_family(out, "lane53_upstream_responses_total", EXPOSITION_COUNTER,
-			  "Responses of an upstream by rcode.");
-	for (unsigned i = 0; i < all->count * STATS_RCODES; i++) {
-		const struct upstream *u = &all->at[i / STATS_RCODES];
-		const unsigned rcode = i % STATS_RCODES;
-		const ldns_lookup_table *known =
-			ldns_lookup_by_id(ldns_rcodes, (int)rcode);
-		char number[8];
-
-		snprintf(number, sizeof(number), "%u", rcode);
-		if (u->answered[rcode])
-			exposition_count(
-				out,
-				(const struct exposition_label[]){
-					{ "to", u->name },
-					{ "rcode", known ? known->name : number },
-					{ NULL, NULL } },
-				u->answered[rcode]);
-	}
-}
-
-/* Families with one number per upstream. */
-static const struct {
-	const char *name, *help;
-	size_t offset;
-} upstream_counters[] = {
-	{ "lane53_upstream_requests_total", "Queries sent to an upstream.",
-	  offsetof(struct upstream, asked) },
-	{ "lane53_upstream_timeouts_total", "Queries no response came to in time.",
-	  offsetof(struct upstream, timeouts) },
-	{ "lane53_upstream_failures_total",
-	  "Queries that could not be sent or whose connection broke.",
-	  offsetof(struct upstream, failures) },
-	{ "lane53_upstream_tcp_retries_total",
-	  "Queries asked again over TCP after TC=1.",
-	  offsetof(struct upstream, tcp_retries) },
-};
-
-static void put_counters(struct exposition *out, const struct upstreams *all)
-{
-	for (unsigned f = 0; f < ARRAY_LEN(upstream_counters); f++) {
-		exposition_family(out, upstream_counters[f].name, EXPOSITION_COUNTER,
-				  upstream_counters[f].help);
-		for (unsigned i = 0; i < all->count; i++) {
-			const struct exposition_label labels[] = {
-				{ "to", all->at[i].name }, { NULL, NULL }
-			};
-			uint64_t value;
-
-			memcpy(&value,
-			       (const char *)&all->at[i] + upstream_counters[f].offset,
-			       sizeof(value));
-			exposition_count(out, labels, value);
-		}
-	}
-	exposition_family(out, "lane53_upstream_down", EXPOSITION_GAUGE,
-			  "1: a worker considers the upstream down.");
-	for (unsigned i = 0; i < all->count; i++)
-		exposition_count(out,
-				 (const struct exposition_label[]){
-					 { "to", all->at[i].name }, { NULL, NULL } },
-				 all->at[i].down);
-}
-
-void metrics_put_upstreams(struct exposition *out, const struct metrics *in)
-{
-	struct upstreams all = { .count = 0 };
-
-	for (unsigned w = 0; w < in->worker_count; w++)
-		for (unsigned i = 0; in->workers[w].stats && i < STATS_UPSTREAMS; i++)
-			upstream_add(&all, &in->workers[w].stats->upstream[i]);
-	if (!all.count)
-		return;
-	put_durations(out, &all);
-	put_rcodes(out, &all);
-	put_counters(out, &all);
 }
 
 /* ---- workers ---- */

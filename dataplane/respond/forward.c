@@ -394,8 +394,11 @@ enum forward_result forward_ask(struct engine *engine, const struct origin *orig
 	    engine->waiting_count >= engine->config.max_waiting)
 		return FORWARD_FAILED;
 	if (f->plan->max_concurrent &&
-	    f->waiting >= engine_part(engine, f->plan->max_concurrent))
+	    f->waiting >= engine_part(engine, f->plan->max_concurrent)) {
+		if (engine->config.stats)
+			stats_add(&engine->config.stats->max_concurrent, 1);
 		return FORWARD_REFUSED;
+	}
 	p = find(engine, hash, question, f);
 	if (p) {
 		wait_for(engine, p, origin);

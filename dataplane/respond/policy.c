@@ -62,6 +62,8 @@ static int pick(struct engine *engine, struct pending *p)
 	if (idx < 0 && !p->asked && f->count) {
 		idx = (int)(engine_random(engine) % f->count);
 		p->all_down = true;
+		if (engine->config.stats)
+			stats_add(&engine->config.stats->all_down, 1);
 	}
 	return idx;
 }
@@ -90,7 +92,7 @@ static bool ask(struct engine *engine, struct pending *p, unsigned idx)
 		upstream_failed(engine, u, false);
 		return false;
 	}
-	upstream_asked(engine, u, false);
+	upstream_asked(x, false);
 	x->next = p->exchanges;
 	p->exchanges = x;
 	p->busy++;
@@ -170,7 +172,7 @@ static void ask_again(struct engine *engine, struct exchange *x)
 	const int r = exchange_ask(engine, x);
 
 	if (r == 0) {
-		upstream_asked(engine, x->upstream, x->tcp);
+		upstream_asked(x, true);
 		return;
 	}
 	pending_note(x, LANE53_CAUSE_IO, r);
@@ -245,8 +247,7 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 
 	answer.directive = is_parallel(p) ? LANE53_BY_FANOUT : LANE53_BY_FORWARD;
 	if (result == IMPORT_DONE || result == IMPORT_TRUNCATED)
-		upstream_answered(engine, x->upstream, answer.flags & FLAG_RCODE,
-				  engine->now_ns - x->sent_ns);
+		upstream_answered(engine, x, answer.flags & FLAG_RCODE);
 	if (result == IMPORT_DONE) {
 		if ((answer.flags & FLAG_RCODE) == RCODE_SERVFAIL)
 			pending_note(x, LANE53_CAUSE_SERVFAIL, 0);

@@ -247,9 +247,9 @@ void upstreams_close(struct engine *engine);
 
 bool upstream_is_down(const struct upstream *u);
 const struct plan_upstream *upstream_at(const struct upstream *u);
-void upstream_asked(struct engine *engine, struct upstream *u, bool tcp_retry);
-void upstream_answered(struct engine *engine, struct upstream *u, unsigned rcode,
-		       uint64_t took_ns);
+/* Of a pending's: @again: what came back by UDP was no answer. */
+void upstream_asked(const struct exchange *x, bool again);
+void upstream_answered(struct engine *engine, const struct exchange *x, unsigned rcode);
 void upstream_failed(struct engine *engine, struct upstream *u, bool timeout);
 /* The health check's query.  Return: its length. */
 size_t upstream_probe_message(const struct upstream *u, uint8_t *out);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include "lane53/wire.h"
 #include "dns/name.h"
-#include "respond/state.h"
+#include "respond/pending.h"
 #include "stats/stats.h"
 
 struct upstream {
@@ -101,14 +101,22 @@ static void show_down(struct upstream *u)
 				      memory_order_relaxed);
 }
 
-void upstream_asked(struct engine *engine, struct upstream *u, bool tcp_retry)
+static enum stats_via via(const struct exchange *x)
 {
-	(void)engine;
+	return x->pending->forwarder->plan->policy == POLICY_PARALLEL ? STATS_FANOUT
+								      : STATS_FORWARD;
+}
+
+void upstream_asked(const struct exchange *x, bool again)
+{
+	struct upstream *u = x->upstream;
+
 	u->asked++;
 	if (!u->row)
 		return;
 	stats_add(&u->row->asked, 1);
-	if (tcp_retry)
+	stats_add(&u->row->asked_by[via(x)][x->tcp], 1);
+	if (again && x->tcp)
 		stats_add(&u->row->tcp_retries, 1);
 }
 
@@ -143,9 +151,10 @@ static void schedule_probe(struct engine *engine, struct upstream *u)
 			     engine->now_ns + u->probe_ms * NS_PER_MS);
 }
 
-void upstream_answered(struct engine *engine, struct upstream *u, unsigned rcode,
-		       uint64_t took_ns)
+void upstream_answered(struct engine *engine, const struct exchange *x, unsigned rcode)
 {
+	struct upstream *u = x->upstream;
+	const uint64_t took_ns = engine->now_ns - x->sent_ns;
 	uint32_t us = took_ns / 1000 < UINT32_MAX ? (uint32_t)(took_ns / 1000) : 0;
 
 	/* RFC 6298 2.3's smoothing, for show only */
@@ -153,9 +162,10 @@ void upstream_answered(struct engine *engine, struct upstream *u, unsigned rcode
 	recover(engine, u);
 	if (!u->row)
 		return;
-	stats_add(&u->row->answered[rcode % STATS_RCODES], 1);
-	stats_add(&u->row->duration[duration_bucket(took_ns)], 1);
-	stats_add(&u->row->duration_sum_ns, took_ns);
+	rcode %= STATS_RCODES;
+	stats_add(&u->row->answered[rcode], 1);
+	stats_add(&u->row->duration[via(x)][rcode][duration_bucket(took_ns)], 1);
+	stats_add(&u->row->duration_sum_ns[via(x)][rcode], took_ns);
 }
 
 /* A health check's failures move it further down, but are no question's. */
@@ -174,6 +184,13 @@ void upstream_failed(struct engine *engine, struct upstream *u, bool timeout)
 		stats_add(timeout ? &u->row->timeouts : &u->row->failures, 1);
 }
 
+static void probe_failed(struct engine *engine, struct upstream *u)
+{
+	if (u->row)
+		stats_add(&u->row->probe_failures, 1);
+	fail(engine, u);
+}
+
 static void probe_due(void *context, struct deadline *deadline)
 {
 	struct engine *engine = context;
@@ -186,7 +203,7 @@ static void probe_due(void *context, struct deadline *deadline)
 	if (u->probe)
 		exchange_give(engine, u->probe);
 	u->probe = NULL;
-	fail(engine, u);
+	probe_failed(engine, u);
 }
 
 void upstream_probe_done(struct engine *engine, struct exchange *x, bool answered)
@@ -198,7 +215,7 @@ void upstream_probe_done(struct engine *engine, struct exchange *x, bool answere
 	if (answered)
 		recover(engine, u);
 	else
-		fail(engine, u);
+		probe_failed(engine, u);
 }
 
 /* `<name> IN NS`: any response of any rcode will do. */

@@ -61,11 +61,17 @@ struct stats_label {
 	stats_counter cache_evictions[2];
 };
 
+/* The directive that an upstream is asked for: told apart, as in CoreDNS. */
+enum stats_via { STATS_FORWARD, STATS_FANOUT, STATS_VIAS };
+
 struct stats_upstream {
 	_Atomic uint64_t id; /* 0 = row unused; else hash of address, port and proto */
 	char name[64];       /* "192.0.2.1:53" */
 	stats_counter asked, answered[STATS_RCODES], timeouts, failures, tcp_retries;
-	stats_counter duration[STATS_DURATION_BUCKETS], duration_sum_ns;
+	stats_counter probe_failures;
+	stats_counter asked_by[STATS_VIAS][2 /* udp, tcp */];
+	stats_counter duration[STATS_VIAS][STATS_RCODES][STATS_DURATION_BUCKETS];
+	stats_counter duration_sum_ns[STATS_VIAS][STATS_RCODES];
 	stats_counter down; /* gauge: 1 = considered down */
 };
 
@@ -80,6 +86,8 @@ struct worker_stats {
 	stats_counter cache_entries_success, cache_entries_denial,
 		cache_bytes; /* gauges */
 	stats_counter cache_evictions;
+	stats_counter all_down;            /* questions that found no upstream up */
+	stats_counter max_concurrent;      /* questions refused by it */
 	stats_counter upstream_mismatched; /* responses that fit no question we asked */
 	stats_counter lane_rx, lane_tx, lane_rx_bad, lane_tx_dropped;
 	stats_counter tcp_accepted, tcp_refused;

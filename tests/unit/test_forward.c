@@ -350,6 +350,10 @@ static void truncated_goes_over_tcp(void)
 	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
 	SEEN(kit_later(&kit), "NOERROR ra | " WWW);
 	CU_ASSERT_EQUAL(kit.stats->upstream[0].tcp_retries, 1);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].asked_by[STATS_FORWARD][0], 1);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].asked_by[STATS_FORWARD][1], 1);
+	CU_ASSERT_EQUAL(
+		kit.stats->upstream[0].duration[STATS_FORWARD][RCODE_NOERROR][0], 2);
 
 	/* TC over TCP is no answer at all: the next upstream. */
 	kit_ask(&kit, "b.example.org A", NULL);
@@ -541,6 +545,8 @@ static void too_many_upstreams(void)
 	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
 	SEEN(kit_later(&kit), "NOERROR ra | www.example.org. 300 IN A 192.0.2.80");
 	CU_ASSERT_EQUAL(kit_open_count(&kit), 0);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].asked_by[STATS_FANOUT][0], 1);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].asked_by[STATS_FORWARD][0], 0);
 	kit_close(&kit);
 }
 
@@ -578,6 +584,7 @@ static void health(void)
 	kit_respond(&kit, kit_sent(&kit, -1), "REFUSED");
 	engine_upstream_each(kit.engine, first_upstream, &first);
 	CU_ASSERT_FALSE(first.down);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].probe_failures, 1);
 	kit_pass(&kit, 60000);
 	CU_ASSERT_EQUAL(kit_open_count(&kit), 0); /* a healthy one is not probed */
 	kit_ask(&kit, "n5.example.org A", NULL);
@@ -606,6 +613,7 @@ static void all_down_and_one_is_tried_anyway(void)
 	}
 	CU_ASSERT_EQUAL(asked[1] + asked[2], 36);
 	CU_ASSERT_TRUE(asked[1] > 5 && asked[2] > 5);
+	CU_ASSERT_EQUAL(kit.stats->all_down, 39); /* but the first */
 	kit_close(&kit);
 
 	/* max_fails 0: never down. */
@@ -680,6 +688,7 @@ static void limits_and_exceptions(void)
 	SEEN(kit_ask(&kit, "a.example.org A", NULL), "(later)");
 	SEEN(kit_ask(&kit, "b.example.org A", NULL), "(later)");
 	SEEN(kit_ask(&kit, "c.example.org A", NULL), "REFUSED ra");
+	CU_ASSERT_EQUAL(kit.stats->max_concurrent, 1);
 	kit_respond(&kit, kit_sent(&kit, 0), "NOERROR");
 	SEEN(kit_ask(&kit, "c.example.org A", NULL), "(later)");
 	kit_close(&kit);

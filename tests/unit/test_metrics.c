@@ -259,8 +259,12 @@ static void fill_upstream(struct stats_upstream *row, const char *name)
 	stats_add(&row->asked, 5);
 	stats_add(&row->answered[RCODE_NXDOMAIN], 4);
 	stats_add(&row->timeouts, 1);
-	stats_add(&row->duration[0], 4);
-	stats_add(&row->duration_sum_ns, 500000);
+	stats_add(&row->probe_failures, 2);
+	stats_add(&row->asked_by[STATS_FORWARD][1], 2);
+	stats_add(&row->asked_by[STATS_FANOUT][0], 3);
+	stats_add(&row->duration[STATS_FORWARD][RCODE_NXDOMAIN][0], 1);
+	stats_add(&row->duration_sum_ns[STATS_FORWARD][RCODE_NXDOMAIN], 500000);
+	stats_add(&row->duration[STATS_FANOUT][RCODE_NXDOMAIN][0], 3);
 }
 
 #define LABELS "server=\"dns://:53\",zone=\"example.org.\",view=\"\""
@@ -334,6 +338,8 @@ static void everything(void)
 	outcomes[LANE53_ANSWERED_LOCAL] = 120;
 	outcomes[LANE53_EVENT_LOST] = 3;
 	stats_add(&dpdk.lane_rx, 77);
+	stats_add(&dpdk.all_down, 9);
+	stats_add(&sockets.max_concurrent, 1);
 	format_and_check(&metrics);
 
 	static const struct {
@@ -421,8 +427,26 @@ static void everything(void)
 		  "zones=\"example.org.,b.\",view=\"\"}",
 		  12 },
 		{ "coredns_proxy_request_duration_seconds_count{proxy_name=\"forward\","
+		  "to=\"192.0.2.1:53\",rcode=\"NXDOMAIN\"}",
+		  2 },
+		{ "coredns_proxy_request_duration_seconds_sum{proxy_name=\"forward\","
+		  "to=\"192.0.2.1:53\",rcode=\"NXDOMAIN\"}",
+		  0.001 },
+		{ "coredns_proxy_conn_cache_misses_total{proxy_name=\"forward\","
+		  "to=\"192.0.2.1:53\",proto=\"tcp\"}",
+		  4 },
+		{ "coredns_proxy_healthcheck_failures_total{proxy_name=\"forward\","
 		  "to=\"192.0.2.1:53\"}",
-		  8 },
+		  4 },
+		{ "coredns_forward_healthcheck_broken_total", 9 },
+		{ "coredns_forward_max_concurrent_rejects_total", 1 },
+		{ "coredns_fanout_request_count_total{to=\"192.0.2.1:53\"}", 6 },
+		{ "coredns_fanout_response_rcode_count_total{rcode=\"NXDOMAIN\","
+		  "to=\"192.0.2.1:53\"}",
+		  6 },
+		{ "coredns_fanout_request_duration_seconds_count{"
+		  "to=\"192.0.2.1:53\"}",
+		  6 },
 		{ "lane53_upstream_requests_total{to=\"192.0.2.1:53\"}", 10 },
 		{ "lane53_upstream_timeouts_total{to=\"[2001:db8::1]:53\"}", 1 },
 		{ "lane53_upstream_responses_total{to=\"192.0.2.1:53\","

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * metrics_parts.h - the families of metrics_format() that are not by label.
+ */
+#ifndef LANE53_METRICS_PARTS_H
+#define LANE53_METRICS_PARTS_H
+
+struct exposition;
+struct metrics;
+
+/* "NOERROR"; in @room if it has no name. */
+const char *metrics_rcode(char room[8], unsigned rcode);
+
+/* Versions, reloads, directives, hosts. */
+void metrics_put_process(struct exposition *out, const struct metrics *in);
+
+/*
+ * coredns_forward_*, _proxy_*, _fanout_* and lane53_upstream_*; all workers' rows of one
+ * upstream add up.  Return: 0, -ENOMEM.
+ */
+int metrics_put_upstreams(struct exposition *out, const struct metrics *in);
+
+/* lane53_*: outcomes, tables, workers, state. */
+void metrics_put_own(struct exposition *out, const struct metrics *in);
+
+#endif
