@@ -111,6 +111,8 @@ static void on_worker(void *context, enum worker_io io, bool up)
 	if (up) {
 		degraded_clear(&d->degraded, key);
 		setup_wake_workers(d);
+		if (io == WORKER_DPDK && d->xdp)
+			xdp_lanes_trim(d->xdp);
 		if (io == WORKER_SOCKET)
 			loops_begin(d);
 	} else {
@@ -269,6 +271,7 @@ static int open_supervisor(struct daemon *d)
 		.instance = d->options->name,
 		.pins = pins,
 		.lane = lane_b,
+		.workers = d->options->workers,
 		.has_hugepages = has_hugepages,
 		.renew = d->store_renewed,
 		.on_change = on_worker,
@@ -277,7 +280,7 @@ static int open_supervisor(struct daemon *d)
 
 	snprintf(pins, sizeof(pins), "/sys/fs/bpf/lane53/%s/v%d", d->options->name,
 		 LANE53_ABI_VERSION);
-	xdp_lane_names(d->options->name, lane_a, lane_b);
+	xdp_lane_names(d->options->name, 0, lane_a, lane_b);
 	if (!d->options->worker[0]) {
 		log_error("lane53-worker is not beside lane53d; name it in the "
 			  "environment: LANE53_WORKER=PATH");

@@ -82,8 +82,11 @@ void show_table(FILE *out, const json_t *array, const struct ctl_column *columns
 	show_table(out, array, columns, COLUMN_COUNT(columns))
 
 static const struct ctl_column worker_columns[] = {
-	{ "WORKER", "io" },         { "PID", "pid" },
-	{ "STATE", "state" },       { "GENERATION", "generation" },
+	{ "WORKER", "io" },
+	{ "PID", "pid" },
+	{ "STATE", "state" },
+	{ "THREADS", "threads" },
+	{ "GENERATION", "generation" },
 	{ "RESTARTS", "restarts" },
 };
 

@@ -202,6 +202,7 @@ void fastpath_prepare(struct daemon *d, const struct config *config)
 				     .ifaces = d->ifaces,
 				     .on_interface = on_interface,
 				     .context = d,
+				     .lanes = d->options->workers,
 				     .cache_slots = cache_slots(config) };
 	struct problem problem = { .text = "" };
 	char text[1024];

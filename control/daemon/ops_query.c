@@ -348,6 +348,7 @@ static void fill_question(struct asking *a)
 	a->question.view = a->view;
 	a->question.message = a->query;
 	a->question.len = a->len;
+	a->question.lane = a->d->xdp ? xdp_lane_of(a->d->xdp, a->query, a->len) : 0;
 }
 
 /* The interface to come in by; none named: any. */

@@ -48,7 +48,7 @@ struct asking {
 	struct daemon *d;
 	struct lines_request *request;
 	unsigned waiting;
-	json_int_t generation[WORKER_COUNT];
+	json_int_t generation[WORKER_COUNT], threads[WORKER_COUNT];
 	struct part {
 		struct asking *asking;
 		enum worker_io io;
@@ -65,12 +65,12 @@ static json_t *worker_list(const struct asking *a)
 		supervisor_view(a->d->supervisor, io, &w);
 		if (w.state == WORKER_OFF)
 			continue;
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:s, s:I, s:I}", "io",
-						worker_io_name(io), "pid", w.pid,
-						"state", state_text(w.state),
-						"generation", a->generation[io],
-						"restarts", (json_int_t)w.restarts));
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:s, s:I, s:I, s:I}", "io",
+					worker_io_name(io), "pid", w.pid, "state",
+					state_text(w.state), "threads", a->threads[io],
+					"generation", a->generation[io], "restarts",
+					(json_int_t)w.restarts));
 	}
 	return list;
 }
@@ -144,6 +144,7 @@ static void on_worker_status(void *context, json_t *reply, const char *error)
 	(void)error;
 	a->generation[part->io] =
 		json_integer_value(json_object_get(reply, "generation"));
+	a->threads[part->io] = json_integer_value(json_object_get(reply, "threads"));
 	if (--a->waiting == 0)
 		reply_status(a);
 }

@@ -11,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lane53/abi.h"
 #include "problem.h"
 
-enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_PORT };
+enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_PORT, FLAG_WORKERS };
 
 struct flag {
 	const char *name;
@@ -45,6 +46,7 @@ static const struct flag flags[] = {
 	{ "state",    FLAG_TEXT,   DIR(state),    "DIR",  "where the zone store lives (default /var/lib/lane53)" },
 	{ "run",      FLAG_TEXT,   DIR(run),      "DIR",  "where sockets and pid files live (default /run/lane53)" },
 	{ "name",     FLAG_TEXT,   OPT(name),     "NAME", "instance (default \"default\")" },
+	{ "workers",  FLAG_WORKERS, OPT(workers), "N",    "threads that serve the lane, 1 to 16 (default 1)" },
 	{ "teardown", FLAG_SWITCH, OPT(teardown), "",     "at the end stop the workers and detach everything" },
 	{ "help",     FLAG_SWITCH, OPT(help),     "",     "show this text" },
 	{ "h",        FLAG_SWITCH, OPT(help),     "",     "the same" },
@@ -100,6 +102,22 @@ static int set_port(uint16_t *out, const struct flag *flag, const char *value,
 	return 0;
 }
 
+static int set_workers(unsigned *out, const struct flag *flag, const char *value,
+		       struct problem *problem)
+{
+	char *end;
+	unsigned long count = strtoul(value, &end, 10);
+
+	if (!isdigit((unsigned char)value[0]) || *end || count < 1 ||
+	    count > LANE53_LANES_MAX) {
+		problem_set(problem, NULL, 0, "-%s %s: expected a number, 1 to %d",
+			    flag->name, value, LANE53_LANES_MAX);
+		return -EINVAL;
+	}
+	*out = (unsigned)count;
+	return 0;
+}
+
 static int set_flag(struct options *options, struct places *places,
 		    const struct flag *flag, const char *value, struct problem *problem)
 {
@@ -111,6 +129,8 @@ static int set_flag(struct options *options, struct places *places,
 		return set_switch(out, flag, value, problem);
 	case FLAG_PORT:
 		return set_port(out, flag, value, problem);
+	case FLAG_WORKERS:
+		return set_workers(out, flag, value, problem);
 	case FLAG_TEXT:
 		if (!*value) {
 			problem_set(problem, NULL, 0, "-%s: expected a %s", flag->name,
@@ -209,7 +229,7 @@ static int set_dirs(struct options *options, const struct places *places,
 
 int options_parse(struct options *ret, int argc, char **argv, struct problem *problem)
 {
-	struct options options = { .name = "default", .dns_port = 53 };
+	struct options options = { .name = "default", .dns_port = 53, .workers = 1 };
 	struct places places = { NULL, NULL };
 
 	for (int i = 1; i < argc; i++) {

@@ -20,6 +20,7 @@ struct options {
 	const char *conf;    /* -conf; NULL: ./Corefile if there is one */
 	const char *name;    /* -name; default "default" */
 	uint16_t dns_port;   /* -dns.port; 53 */
+	unsigned workers;    /* -workers; 1: threads of the DPDK worker */
 	const char *pidfile; /* -pidfile; NULL = none asked for */
 	bool plugins, version, quiet, check, no_xdp, teardown, help;
 	/* made from -state, -run, -name and who we are */

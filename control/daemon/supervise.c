@@ -378,7 +378,8 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 		uv_timer_start(&w->timer, on_look, 0, 0);
 		return;
 	}
-	log_info("worker %s (pid %d) is of another build or store: replaced",
+	log_info("worker %s (pid %d) is of another build, store or number of "
+		 "threads: replaced",
 		 worker_io_name(io), w->pid);
 	stop_soon(w);
 }
@@ -426,6 +427,7 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 		free(s);
 		return -ENOMEM;
 	}
+	s->command.workers = config->workers;
 	s->has_hugepages = config->has_hugepages;
 	s->renew = config->renew;
 	s->on_change = config->on_change;

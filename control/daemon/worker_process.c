@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,7 +19,8 @@ static const char *io_name(bool dpdk)
 
 int worker_spawn(const struct worker_command *command, bool dpdk)
 {
-	const char *argv[20];
+	const char *argv[24];
+	char workers[16];
 	unsigned n = 0;
 	posix_spawnattr_t attr;
 	posix_spawn_file_actions_t files;
@@ -42,6 +44,11 @@ int worker_spawn(const struct worker_command *command, bool dpdk)
 		argv[n++] = command->lane;
 		argv[n++] = "--hugepages";
 		argv[n++] = command->hugepages ? "yes" : "no";
+		if (command->workers > 1) {
+			snprintf(workers, sizeof(workers), "%u", command->workers);
+			argv[n++] = "--workers";
+			argv[n++] = workers;
+		}
 	}
 	argv[n] = NULL;
 
@@ -61,6 +68,15 @@ int worker_spawn(const struct worker_command *command, bool dpdk)
 	return r ? -r : pid;
 }
 
+/* What follows --workers on the command line at @text; 1 if it is not there. */
+static unsigned threads_of(const char *text, size_t len)
+{
+	static const char option[] = "--workers";
+	const char *at = memmem(text, len, option, sizeof(option));
+
+	return at ? (unsigned)strtoul(at + sizeof(option), NULL, 10) : 1;
+}
+
 int worker_find(const struct worker_command *command, bool dpdk, bool *ret_same)
 {
 	const char *slash = strrchr(command->program, '/');
@@ -69,6 +85,7 @@ int worker_find(const struct worker_command *command, bool dpdk, bool *ret_same)
 	ssize_t len;
 	FILE *f;
 	int pid = 0;
+	unsigned threads;
 	size_t got;
 
 	snprintf(path, sizeof(path), "%s/worker-%s.pid", command->run, io_name(dpdk));
@@ -89,9 +106,11 @@ int worker_find(const struct worker_command *command, bool dpdk, bool *ret_same)
 	if (!memmem(text, got, command->run, strlen(command->run) + 1) ||
 	    !memmem(text, got, base_name, strlen(base_name)))
 		return 0; /* the number was given to someone else */
+	threads = threads_of(text, got);
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	len = readlink(path, text, sizeof(text) - 1);
 	text[len > 0 ? len : 0] = 0;
-	*ret_same = !strcmp(text, command->program);
+	*ret_same = !strcmp(text, command->program) &&
+		    (!dpdk || threads == (command->workers ? command->workers : 1));
 	return pid;
 }

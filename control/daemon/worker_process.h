@@ -12,6 +12,7 @@ struct worker_command {
 	char *program, *store, *run, *instance;
 	char *pins, *lane; /* dpdk only */
 	bool hugepages;    /* likewise */
+	unsigned workers;  /* likewise: threads; 0 = 1 */
 };
 
 /*
@@ -22,7 +23,7 @@ int worker_spawn(const struct worker_command *command, bool dpdk);
 
 /*
  * The process that worker-<io>.pid names, if it is a worker for our run directory.
- * *@ret_same: it runs the very program that worker_spawn() would.
+ * *@ret_same: it runs the very program that worker_spawn() would, with as many threads.
  * Return: its pid, or 0.
  */
 int worker_find(const struct worker_command *command, bool dpdk, bool *ret_same);

@@ -63,6 +63,30 @@ static int add_link(struct xdp *xdp, const struct link *link)
 	return 0;
 }
 
+/* The lane that a link pinned for @ifname is of; -1 = it is a client's. */
+static int lane_of_pin(const struct xdp *xdp, const char *ifname)
+{
+	char a[IF_NAMESIZE], b[IF_NAMESIZE];
+
+	if (!strcmp(ifname, "lane"))
+		return 0;
+	for (int i = 1; i < LANE53_LANES_MAX; i++) {
+		xdp_lane_names(xdp->instance, (unsigned)i, a, b);
+		if (!strcmp(ifname, a))
+			return i;
+	}
+	return -1;
+}
+
+/* The other way round.  Whatever the instance, the first lane's is called "lane". */
+static void lane_pin_path(const struct xdp *xdp, unsigned idx, char *ret_path)
+{
+	char a[IF_NAMESIZE], b[IF_NAMESIZE];
+
+	xdp_lane_names(xdp->instance, idx, a, b);
+	pins_link_path(xdp->dir, idx ? a : "lane", ret_path);
+}
+
 /* ---- adopting ---- */
 
 struct adoption {
@@ -78,7 +102,8 @@ static void adopt_link(void *context, const char *name)
 	struct link link = { 0 };
 	char path[PINS_BYTES];
 
-	if (!pins_is_link(name, link.ifname) || !strcmp(link.ifname, "lane"))
+	if (!pins_is_link(name, link.ifname) ||
+	    lane_of_pin(adoption->xdp, link.ifname) >= 0)
 		return;
 	pins_path(adoption->dir, name, path);
 	link.fd = bpf_obj_get(path);
@@ -116,7 +141,7 @@ static void move_link(void *context, const char *name)
 
 	if (!pins_is_link(name, ifname))
 		return;
-	if (!strcmp(ifname, "lane"))
+	if (lane_of_pin(adoption->xdp, ifname) >= 0)
 		program = skel->progs.lane53_return;
 	pins_path(adoption->dir, name, path);
 	fd = bpf_obj_get(path);
@@ -177,11 +202,17 @@ static int rejoin(struct link *link, const struct lane53_bpf *skel)
 int links_update(struct xdp *xdp, const struct lane53_bpf *skel,
 		 struct problem *problem)
 {
-	int first = bpf_link_update(xdp->lane_link,
-				    bpf_program__fd(skel->progs.lane53_return), NULL);
+	int first = 0;
 
-	if (first == -ENOLINK) /* the lane went; the next sync makes it anew */
-		first = 0;
+	for (unsigned i = 0; i < xdp->lane_count; i++) {
+		int r = bpf_link_update(xdp->lane_links[i],
+					bpf_program__fd(skel->progs.lane53_return),
+					NULL);
+
+		if (first == 0 &&
+		    r != -ENOLINK) /* it went; the next sync makes it anew */
+			first = r;
+	}
 	for (unsigned i = 0; i < xdp->link_count; i++) {
 		struct link *link = &xdp->links[i];
 		int r = link->joined
@@ -394,6 +425,15 @@ void links_follow_names(struct xdp *xdp)
 	}
 }
 
+static void lanes_close_links(struct xdp *xdp, unsigned first)
+{
+	for (unsigned i = first; i < LANE53_LANES_MAX; i++) {
+		if (xdp->lane_links[i] >= 0)
+			close(xdp->lane_links[i]);
+		xdp->lane_links[i] = -1;
+	}
+}
+
 void links_deinit(struct xdp *xdp)
 {
 	for (unsigned i = 0; i < xdp->link_count; i++) {
@@ -405,39 +445,59 @@ void links_deinit(struct xdp *xdp)
 	free(xdp->links);
 	xdp->links = NULL;
 	xdp->link_count = 0;
-	if (xdp->lane_link >= 0)
-		close(xdp->lane_link);
-	xdp->lane_link = -1;
+	lanes_close_links(xdp, 0);
 }
 
-/* ---- the lane's own link ---- */
+/* ---- the lanes' own links ---- */
 
-int lane_attach(struct xdp *xdp, struct problem *problem)
+static int lane_attach(struct xdp *xdp, unsigned idx, struct problem *problem)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_SKB_MODE);
 	const int program = bpf_program__fd(xdp->skel->progs.lane53_return);
+	const struct lane *lane = &xdp->lanes[idx];
 	char path[PINS_BYTES];
 	int fd, r = -ENOENT;
 
-	pins_link_path(xdp->dir, "lane", path);
+	lane_pin_path(xdp, idx, path);
 	fd = bpf_obj_get(path);
-	if (fd >= 0 && link_ifindex(fd) == xdp->lane.ifindex_a)
+	if (fd >= 0 && link_ifindex(fd) == lane->ifindex_a)
 		r = bpf_link_update(fd, program, NULL);
 	if (r < 0) {
 		if (fd >= 0)
 			close(fd);
 		(void)unlink(path);
 		/* generic: a native one does not deliver to plain pods (decision 3) */
-		fd = bpf_link_create(program, (int)xdp->lane.ifindex_a, BPF_XDP, &opts);
+		fd = bpf_link_create(program, (int)lane->ifindex_a, BPF_XDP, &opts);
 		r = fd < 0 ? fd : bpf_obj_pin(fd, path);
 	}
 	if (r < 0) {
 		problem_set(problem, NULL, 0, "cannot attach to the lane's end %s: %s",
-			    xdp->lane.name_a, strerror(-r));
+			    lane->name_a, strerror(-r));
 		if (fd >= 0)
 			close(fd);
 		return r;
 	}
-	xdp->lane_link = fd;
+	xdp->lane_links[idx] = fd;
 	return 0;
+}
+
+int lanes_attach(struct xdp *xdp, struct problem *problem)
+{
+	int r = 0;
+
+	lanes_close_links(xdp, 0);
+	for (unsigned i = 0; r == 0 && i < xdp->lane_count; i++)
+		r = lane_attach(xdp, i, problem);
+	return r;
+}
+
+void lanes_unpin(struct xdp *xdp, unsigned first)
+{
+	char path[PINS_BYTES];
+
+	lanes_close_links(xdp, first);
+	for (unsigned i = first; i < LANE53_LANES_MAX; i++) {
+		lane_pin_path(xdp, i, path);
+		(void)unlink(path); /* absent: there was no such lane */
+	}
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lane.c - the private veth pair between the XDP programs and the DPDK worker.
+ * lane.c - the private veth pair between the XDP programs and the DPDK worker, and one
+ * more for each further thread of it.
  *
  *   client's interface ──► lane53a ══ veth ══ lane53b ──► AF_XDP ──► worker
+ *                     └──► lane53a-1 ═ veth ═ lane53b-1 ──► AF_XDP ──► its next thread
  *
  * Nothing but tagged frames may travel on it, so the ends take no ARP, no multicast and
  * no IPv6: a kernel that speaks there by itself would only fill the worker's ring.
@@ -35,19 +37,42 @@ static uint32_t hash_text(const char *text)
 	return hash;
 }
 
-void xdp_lane_names(const char *instance, char ret_a[IF_NAMESIZE],
+/* Of lane number @idx; the first one's is @stem, @end, @mark. */
+static void end_name(char *out, const char *stem, char end, const char *mark,
+		     unsigned idx)
+{
+	char first[12]; /* "l53a", seven digits: with "-15" an interface's name */
+
+	snprintf(first, sizeof(first), "%s%c%s", stem, end, mark);
+	if (idx)
+		snprintf(out, IF_NAMESIZE, LANE53_LANE_FORMAT, first, idx % 100);
+	else
+		snprintf(out, IF_NAMESIZE, "%s", first);
+}
+
+void xdp_lane_names(const char *instance, unsigned idx, char ret_a[IF_NAMESIZE],
 		    char ret_b[IF_NAMESIZE])
 {
+	const bool is_default = !strcmp(instance, "default");
+	const char *stem = is_default ? "lane53" : "l53";
 	char mark[8] = "";
 
-	if (!strcmp(instance, "default")) {
-		snprintf(ret_a, IF_NAMESIZE, "lane53a");
-		snprintf(ret_b, IF_NAMESIZE, "lane53b");
-		return;
+	if (!is_default)
+		snprintf(mark, sizeof(mark), "%07x", hash_text(instance) >> 4);
+	end_name(ret_a, stem, 'a', mark, idx);
+	end_name(ret_b, stem, 'b', mark, idx);
+}
+
+bool lane_has_end(const char *instance, const char *name)
+{
+	char a[IF_NAMESIZE], b[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < LANE53_LANES_MAX; i++) {
+		xdp_lane_names(instance, i, a, b);
+		if (!strcmp(name, a) || !strcmp(name, b))
+			return true;
 	}
-	snprintf(mark, sizeof(mark), "%07x", hash_text(instance) >> 4);
-	snprintf(ret_a, IF_NAMESIZE, "l53a%s", mark);
-	snprintf(ret_b, IF_NAMESIZE, "l53b%s", mark);
+	return false;
 }
 
 /* What a new end is made with. */
@@ -184,14 +209,15 @@ static int lane_problem(int r, const struct lane *lane, struct problem *problem)
 	return r;
 }
 
-int lane_open(struct lane *ret_lane, const char *instance, struct problem *problem)
+int lane_open(struct lane *ret_lane, const char *instance, unsigned idx,
+	      struct problem *problem)
 {
 	struct lane lane = { 0 };
 	struct ifaces *ifaces;
 	char alias[64];
 	int r;
 
-	xdp_lane_names(instance, lane.name_a, lane.name_b);
+	xdp_lane_names(instance, idx, lane.name_a, lane.name_b);
 	snprintf(alias, sizeof(alias), "lane53 %s", instance);
 	r = ifaces_open(&ifaces, NULL, NULL, NULL, problem);
 	if (r < 0)
@@ -228,20 +254,27 @@ out:
 	return r;
 }
 
-int lane_remove(const char *instance, struct problem *problem)
+int lanes_remove(const char *instance, unsigned first, struct problem *problem)
 {
-	struct lane lane = { 0 };
 	struct ifaces *ifaces;
-	int r;
+	int r, result;
 
-	xdp_lane_names(instance, lane.name_a, lane.name_b);
-	r = ifaces_open(&ifaces, NULL, NULL, NULL, problem);
-	if (r < 0)
-		return r;
-	r = find_pair(&lane, ifaces, NULL) > 0 ? delete_link(lane.ifindex_a) : 0;
-	if (r < 0)
-		problem_set(problem, NULL, 0, "cannot remove the lane %s: %s",
-			    lane.name_a, strerror(-r));
+	result = ifaces_open(&ifaces, NULL, NULL, NULL, problem);
+	if (result < 0)
+		return result;
+	for (unsigned i = first; i < LANE53_LANES_MAX; i++) {
+		struct lane lane = { 0 };
+
+		xdp_lane_names(instance, i, lane.name_a, lane.name_b);
+		if (find_pair(&lane, ifaces, NULL) <= 0)
+			continue;
+		r = delete_link(lane.ifindex_a);
+		if (r < 0 && result == 0) {
+			result = r;
+			problem_set(problem, NULL, 0, "cannot remove the lane %s: %s",
+				    lane.name_a, strerror(-r));
+		}
+	}
 	ifaces_close(ifaces);
-	return r;
+	return result;
 }

@@ -111,7 +111,7 @@ struct probe {
 };
 
 /* The socket is open on success only. */
-static int probe_open(struct probe *probe, const char *instance,
+static int probe_open(struct probe *probe, const char *instance, unsigned idx,
 		      struct problem *problem)
 {
 	struct sockaddr_ll here = {
@@ -120,7 +120,7 @@ static int probe_open(struct probe *probe, const char *instance,
 	};
 	int r = 0;
 
-	xdp_lane_names(instance, probe->name_a, probe->name_b);
+	xdp_lane_names(instance, idx, probe->name_a, probe->name_b);
 	here.sll_ifindex = (int)if_nametoindex(probe->name_a);
 	if (!here.sll_ifindex) {
 		problem_set(problem, NULL, 0, "there is no lane (%s)", probe->name_a);
@@ -247,7 +247,7 @@ int xdp_lane_probe(const char *instance, const struct xdp_question *question,
 			    question->len);
 		return r;
 	}
-	r = probe_open(&probe, instance, problem);
+	r = probe_open(&probe, instance, question->lane, problem);
 	if (r < 0)
 		return r;
 	write_lane_header(bytes, &probe, &packet, question);

@@ -83,7 +83,7 @@ int xdp_series(const struct xdp *xdp, unsigned label, struct lane53_series *ret)
 /* ---- the lane ---- */
 
 struct drops_visit {
-	const struct lane *lane;
+	const struct xdp *xdp;
 	struct xdp_lane_drops drops;
 };
 
@@ -94,6 +94,15 @@ static void forget_drops(void *context)
 	visit->drops = (struct xdp_lane_drops){ 0 };
 }
 
+static bool is_lane(const struct xdp *xdp, unsigned ifindex)
+{
+	for (unsigned i = 0; i < xdp->lane_count; i++)
+		if (ifindex == xdp->lanes[i].ifindex_a ||
+		    ifindex == xdp->lanes[i].ifindex_b)
+			return true;
+	return false;
+}
+
 static int add_drops(const struct nlmsghdr *message, void *context)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
@@ -101,7 +110,7 @@ static int add_drops(const struct nlmsghdr *message, void *context)
 	struct drops_visit *visit = context;
 	const struct nlattr *attr;
 
-	if (ifindex != visit->lane->ifindex_a && ifindex != visit->lane->ifindex_b)
+	if (!is_lane(visit->xdp, ifindex))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, message, sizeof(*info))
 	{
@@ -119,7 +128,7 @@ static int add_drops(const struct nlmsghdr *message, void *context)
 
 int xdp_lane_drops(const struct xdp *xdp, struct xdp_lane_drops *ret)
 {
-	struct drops_visit visit = { .lane = &xdp->lane };
+	struct drops_visit visit = { .xdp = xdp };
 	int r = nl_dump(RTM_GETLINK, sizeof(struct ifinfomsg), add_drops, forget_drops,
 			&visit);
 

@@ -17,7 +17,7 @@ struct rule_match rules_match(const struct xdp *xdp, const char *name)
 	struct rule_match match = { 0 };
 	bool has_tenant = false;
 
-	if (!strcmp(name, xdp->lane.name_a) || !strcmp(name, xdp->lane.name_b))
+	if (lane_has_end(xdp->instance, name))
 		return match;
 	for (unsigned i = 0; i < xdp->rule_count; i++) {
 		const struct xdp_rule *rule = &xdp->rules[i];

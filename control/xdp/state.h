@@ -9,6 +9,7 @@
 #include "cache/table.h"
 #include "ifaces.h"
 #include "lane.h"
+#include "lane53/abi.h"
 #include "pins.h"
 #include "xdp.h"
 
@@ -37,8 +38,10 @@ struct xdp {
 			     const struct xdp_interface *interface);
 	void *context;
 
-	struct lane lane;
-	int lane_link; /* of lane53_return on lane53a */
+	unsigned lane_count;
+	struct lane lanes[LANE53_LANES_MAX];
+	int lane_links
+		[LANE53_LANES_MAX]; /* of lane53_return on their ends; -1 = none */
 	struct lane53_bpf *skel;
 	bool adopted;
 	struct lane53_settings *settings; /* mapped */
@@ -97,8 +100,10 @@ bool link_suits(const struct link *link, const struct iface *iface,
 		enum attach_mode mode);
 /* Forget without detaching. */
 void links_deinit(struct xdp *xdp);
-/* Attach lane53_return to lane53a, or update the link that is pinned. */
-int lane_attach(struct xdp *xdp, struct problem *problem);
+/* Attach lane53_return to each lane, or update the links that are pinned. */
+int lanes_attach(struct xdp *xdp, struct problem *problem);
+/* Forget the links of lanes from number @first on. */
+void lanes_unpin(struct xdp *xdp, unsigned first);
 
 /* ---- rules.c ---- */
 

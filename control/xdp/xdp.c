@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include "join.h"
 #include "lane53.skel.h"
+#include "lane53/hash.h"
+#include "lane53/question.h"
 #include "loader.h"
 #include "offload.h"
 #include "plan/plan.h"
@@ -50,20 +52,52 @@ static int map_all(struct xdp *xdp, struct problem *problem)
 	return r;
 }
 
-/* The lane as the programs know it. */
-static int set_lane(struct xdp *xdp, struct problem *problem)
+static int open_lanes(struct xdp *xdp, struct problem *problem)
 {
-	__u32 zero = 0;
-	int r;
+	int r = 0;
 
-	memcpy(xdp->settings->lane_mac_a, xdp->lane.mac_a, 6);
-	memcpy(xdp->settings->lane_mac_b, xdp->lane.mac_b, 6);
-	r = bpf_map_update_elem(bpf_map__fd(xdp->skel->maps.lane), &zero,
-				&xdp->lane.ifindex_a, 0);
-	if (r < 0)
-		problem_set(problem, NULL, 0, "cannot open the lane %s to XDP: %s",
-			    xdp->lane.name_a, strerror(-r));
+	for (unsigned i = 0; r == 0 && i < xdp->lane_count; i++)
+		r = lane_open(&xdp->lanes[i], xdp->instance, i, problem);
 	return r;
+}
+
+/* The lanes as the programs know them: all have the first one's MAC addresses. */
+static int set_lanes(struct xdp *xdp, struct problem *problem)
+{
+	const int fd = bpf_map__fd(xdp->skel->maps.lane);
+	int r = 0;
+
+	memcpy(xdp->settings->lane_mac_a, xdp->lanes[0].mac_a, 6);
+	memcpy(xdp->settings->lane_mac_b, xdp->lanes[0].mac_b, 6);
+	for (__u32 i = 0; r == 0 && i < xdp->lane_count; i++) {
+		r = bpf_map_update_elem(fd, &i, &xdp->lanes[i].ifindex_a, 0);
+		if (r < 0)
+			problem_set(problem, NULL, 0,
+				    "cannot open the lane %s to XDP: %s",
+				    xdp->lanes[i].name_a, strerror(-r));
+	}
+	return r;
+}
+
+void xdp_lanes_trim(struct xdp *xdp)
+{
+	lanes_unpin(xdp, xdp->lane_count);
+	(void)lanes_remove(xdp->instance, xdp->lane_count, NULL);
+}
+
+unsigned xdp_lane_of(const struct xdp *xdp, const uint8_t *message, size_t len)
+{
+	const struct cursor c = { message, message + len };
+	const uint32_t *secret = xdp->settings->secret;
+	struct question question = { 0 };
+
+	if (xdp->settings->lanes < 2)
+		return 0;
+	(void)question_read(&c, &question);
+	if (!question.qname_len)
+		return 0;
+	return lane_of_name(name_lanes(secret, message + QNAME_OFF, question.qname_len),
+			    xdp->settings->lanes);
 }
 
 static int open_links(struct xdp *xdp, struct problem *problem)
@@ -71,7 +105,7 @@ static int open_links(struct xdp *xdp, struct problem *problem)
 	int r = links_move_versions(xdp, problem);
 
 	if (r == 0)
-		r = lane_attach(xdp, problem);
+		r = lanes_attach(xdp, problem);
 	if (r == 0)
 		r = links_adopt(xdp, problem);
 	if (r == 0)
@@ -119,7 +153,8 @@ int xdp_open(struct xdp **ret_xdp, const struct xdp_config *config,
 	xdp->ifaces = config->ifaces;
 	xdp->on_interface = config->on_interface;
 	xdp->context = config->context;
-	xdp->lane_link = -1;
+	xdp->lane_count = config->lanes ? config->lanes : 1;
+	memset(xdp->lane_links, -1, sizeof(xdp->lane_links));
 	xdp->lock = -1;
 
 	loader_quiet_libbpf();
@@ -130,13 +165,13 @@ int xdp_open(struct xdp **ret_xdp, const struct xdp_config *config,
 	if (r == 0)
 		r = xdp->lock = lock_dir(xdp->dir, problem);
 	if (r >= 0)
-		r = lane_open(&xdp->lane, xdp->instance, problem);
+		r = open_lanes(xdp, problem);
 	if (r == 0)
 		r = loader_open(xdp->dir, &sizes, &xdp->skel, &xdp->adopted, problem);
 	if (r == 0)
 		r = map_all(xdp, problem);
 	if (r == 0)
-		r = set_lane(xdp, problem);
+		r = set_lanes(xdp, problem);
 	if (r == 0)
 		r = open_links(xdp, problem);
 	if (r == 0)
@@ -302,23 +337,27 @@ static void tell_changes(const struct xdp *xdp, const struct xdp_interface *old,
 	}
 }
 
-/* Somebody deleted the lane: make it anew; the worker comes back to it by name. */
-static int mend_lane(struct xdp *xdp, struct problem *problem)
+static bool are_lanes_there(const struct xdp *xdp)
+{
+	for (unsigned i = 0; i < xdp->lane_count; i++)
+		if (!iface_find(xdp->ifaces, xdp->lanes[i].ifindex_a) ||
+		    !iface_find(xdp->ifaces, xdp->lanes[i].ifindex_b))
+			return false;
+	return true;
+}
+
+/* Somebody deleted a lane: make it anew; the worker comes back to it by name. */
+static int mend_lanes(struct xdp *xdp, struct problem *problem)
 {
 	int r;
 
-	if (iface_find(xdp->ifaces, xdp->lane.ifindex_a) &&
-	    iface_find(xdp->ifaces, xdp->lane.ifindex_b))
+	if (are_lanes_there(xdp))
 		return 0;
 	xdp_heartbeat_clear(xdp); /* of the worker on the old one */
-	r = lane_open(&xdp->lane, xdp->instance, problem);
-	if (r < 0)
-		return r;
-	if (xdp->lane_link >= 0)
-		close(xdp->lane_link);
-	xdp->lane_link = -1;
-	r = lane_attach(xdp, problem);
-	return r < 0 ? r : set_lane(xdp, problem);
+	r = open_lanes(xdp, problem);
+	if (r == 0)
+		r = lanes_attach(xdp, problem);
+	return r < 0 ? r : set_lanes(xdp, problem);
 }
 
 /* Links for what the rules match, and for nothing else; fills @now. */
@@ -354,7 +393,7 @@ int xdp_sync(struct xdp *xdp, struct problem *problem)
 		problem_set(problem, NULL, 0, "out of memory");
 		return -ENOMEM;
 	}
-	lane = mend_lane(xdp, problem);
+	lane = mend_lanes(xdp, problem);
 	xdp->interface_count = sync_links(xdp, ifaces, iface_count, now);
 	xdp->interfaces = now;
 	r = services_sync(xdp, lane < 0 ? NULL : problem);
@@ -495,6 +534,6 @@ int xdp_remove(const char *instance, struct problem *problem)
 		problem_set(problem, NULL, 0,
 			    "cannot remove all pins of " PINS_ROOT "/lane53/%s: %s",
 			    instance, strerror(-cleanup.r));
-	r = lane_remove(instance, cleanup.r < 0 ? NULL : problem);
+	r = lanes_remove(instance, 0, cleanup.r < 0 ? NULL : problem);
 	return cleanup.r < 0 ? cleanup.r : r;
 }

@@ -56,6 +56,7 @@ struct xdp_config {
 	struct ifaces *ifaces; /* borrowed; outlives the struct xdp */
 	uint32_t local_slots;  /* power of two; 0 = 16,384; pinned tables keep theirs */
 	uint32_t cache_slots;  /* likewise; 0 = 32,768 */
+	unsigned lanes;        /* one per thread of the DPDK worker; 0 = 1 */
 	/* Told of each interface whose state changed (NULL allowed); for the log. */
 	void (*on_interface)(void *context, enum xdp_change change,
 			     const struct xdp_interface *interface);
@@ -81,9 +82,15 @@ void xdp_close(struct xdp *xdp);
  */
 int xdp_remove(const char *instance, struct problem *problem);
 
-/* Names of the lane's ends, NUL included in IF_NAMESIZE. */
-void xdp_lane_names(const char *instance, char ret_a[IF_NAMESIZE],
+/* Names of the ends of lane number @idx, NUL included in IF_NAMESIZE. */
+void xdp_lane_names(const char *instance, unsigned idx, char ret_a[IF_NAMESIZE],
 		    char ret_b[IF_NAMESIZE]);
+
+/* Take away lanes beyond config.lanes: their worker has gone. */
+void xdp_lanes_trim(struct xdp *xdp);
+
+/* The lane that XDP sends @message down, with the worker that runs now. */
+unsigned xdp_lane_of(const struct xdp *xdp, const uint8_t *message, size_t len);
 
 /* "/sys/fs/bpf/lane53/INSTANCE/v1": the worker's --pins. */
 const char *xdp_pin_dir(const struct xdp *xdp);
@@ -203,6 +210,7 @@ struct xdp_question {
 	uint8_t local[16];    /* the service */
 	uint16_t local_port;
 	uint32_t view; /* lane only: what the tag says */
+	unsigned lane; /* likewise: which, as xdp_lane_of() has it */
 	const uint8_t *message;
 	size_t len; /* <= 1,400 */
 };

@@ -76,11 +76,12 @@ __attribute__((format(printf, 1, 2))) static bool run(const char *format, ...)
 	return system(line) == 0;
 }
 
-static void open_again(void)
+static void open_with_lanes(unsigned lanes)
 {
 	const struct xdp_config config = {
 		.instance = INSTANCE,
 		.ifaces = ifaces,
+		.lanes = lanes,
 		.local_slots = 256,
 		.cache_slots = 256,
 		.on_interface = on_interface,
@@ -90,6 +91,11 @@ static void open_again(void)
 	if (r < 0)
 		printf("  xdp_open: %s\n", problem.text);
 	CU_ASSERT_EQUAL_FATAL(r, 0);
+}
+
+static void open_again(void)
+{
+	open_with_lanes(1);
 }
 
 static void close_all(void)
@@ -305,7 +311,7 @@ static void test_first_open(void)
 	for (unsigned i = 0; i < LANE53_SECRET_WORDS; i++)
 		any |= settings->secret[i];
 	CU_ASSERT_NOT_EQUAL(any, 0);
-	xdp_lane_names(INSTANCE, a, b);
+	xdp_lane_names(INSTANCE, 0, a, b);
 	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(iface_by_name(ifaces, a));
 	CU_ASSERT_TRUE(iface_by_name(ifaces, a)->up && iface_by_name(ifaces, b)->up);
@@ -1167,7 +1173,7 @@ static void test_lane_probe(void)
 	CU_ASSERT_EQUAL(reply.way, XDP_WAY_NONE);
 	CU_ASSERT_EQUAL(reply.len, 0);
 
-	xdp_lane_names(INSTANCE, a, b);
+	xdp_lane_names(INSTANCE, 0, a, b);
 	fflush(NULL);
 	child = fork();
 	if (child == 0)
@@ -1195,7 +1201,7 @@ static void test_lane_drops(void)
 	struct xdp_reply reply;
 
 	memcpy(question.local, service, 16);
-	xdp_lane_names(INSTANCE, a, b);
+	xdp_lane_names(INSTANCE, 0, a, b);
 	CU_ASSERT_EQUAL(xdp_lane_drops(xdp, &before), 0);
 	/* a veth drops what its other end could not take */
 	CU_ASSERT_TRUE(run("ip link set %s mtu 100", b));
@@ -1214,7 +1220,7 @@ static void test_lane_deleted(void)
 	__u32 zero = 0, ifindex = 0;
 	int fd;
 
-	xdp_lane_names(INSTANCE, a, b);
+	xdp_lane_names(INSTANCE, 0, a, b);
 	CU_ASSERT_TRUE(run("ip link del %s", b));
 	CU_ASSERT_EQUAL(if_nametoindex(a), 0);
 	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
@@ -1233,6 +1239,65 @@ static void test_lane_deleted(void)
 	test_lane_probe();
 }
 
+/* The end that `lane` has at @idx; 0 = none. */
+static unsigned lane_at(__u32 idx)
+{
+	const int fd = bpf_obj_get(DIR "/lane");
+	__u32 ifindex = 0;
+
+	(void)bpf_map_lookup_elem(fd, &idx, &ifindex);
+	close(fd);
+	return ifindex;
+}
+
+static void test_further_lanes(void)
+{
+	__u32 clients;
+	char a[3][IF_NAMESIZE], b[IF_NAMESIZE], path[128];
+	struct stat s;
+
+	CU_ASSERT_TRUE(run("ip link add c6 type veth peer name p6"));
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+	clients = link_id("c6", NULL);
+	close_all();
+	open_with_lanes(3);
+	for (unsigned i = 0; i < 3; i++) {
+		xdp_lane_names(INSTANCE, i, a[i], b);
+		CU_ASSERT_NOT_EQUAL(if_nametoindex(a[i]), 0);
+		CU_ASSERT_EQUAL(lane_at(i), if_nametoindex(a[i]));
+		CU_ASSERT_TRUE(run("ip -d link show %s | grep -q xdpgeneric", a[i]));
+		CU_ASSERT_TRUE(run("ip link show %s | grep -q 'mtu 1600'", b));
+	}
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0); /* their links are no client's */
+	CU_ASSERT_EQUAL(link_id("c6", NULL), clients);
+	CU_ASSERT_TRUE(run("ip link del %s", a[1]));
+	CU_ASSERT_EQUAL(ifaces_refresh(ifaces), 0);
+	CU_ASSERT_EQUAL(xdp_sync(xdp, &problem), 0);
+	CU_ASSERT_NOT_EQUAL(lane_at(1), 0);
+	CU_ASSERT_EQUAL(lane_at(1), if_nametoindex(a[1]));
+
+	/* fewer: those of a worker that may still run stay until it is known to be gone */
+	close_all();
+	open_again();
+	CU_ASSERT_NOT_EQUAL(lane_at(2), 0);
+	CU_ASSERT_EQUAL(apply(&every_c, 1), 0);
+	xdp_lanes_trim(xdp);
+	for (unsigned i = 1; i < 3; i++) {
+		CU_ASSERT_EQUAL(if_nametoindex(a[i]), 0);
+		CU_ASSERT_EQUAL(lane_at(i), 0);
+		snprintf(path, sizeof(path), DIR "/link-%s", a[i]);
+		CU_ASSERT_NOT_EQUAL(stat(path, &s), 0);
+	}
+	CU_ASSERT_EQUAL(lane_at(0), if_nametoindex(a[0]));
+	test_lane_probe();
+
+	close_all();
+	open_with_lanes(2); /* for test_remove() */
+	CU_ASSERT_TRUE(run("ip link del c6"));
+	CU_ASSERT_NOT_EQUAL(if_nametoindex(a[1]), 0);
+}
+
 static void test_lane_taken(void)
 {
 	const struct xdp_config config = { .instance = "other", .ifaces = ifaces };
@@ -1240,7 +1305,7 @@ static void test_lane_taken(void)
 	struct xdp *none;
 	struct stat s;
 
-	xdp_lane_names("other", a, b);
+	xdp_lane_names("other", 0, a, b);
 	CU_ASSERT_TRUE(run("ip link add %s type veth peer name elsewhere", a));
 	CU_ASSERT_EQUAL(xdp_open(&none, &config, &problem), -EBUSY);
 	printf("  %s\n", problem.text);
@@ -1262,9 +1327,11 @@ static void test_remove(void)
 	close_all();
 	CU_ASSERT_EQUAL(xdp_remove(INSTANCE, &problem), 0);
 	CU_ASSERT_NOT_EQUAL(stat("/sys/fs/bpf/lane53", &s), 0);
-	xdp_lane_names(INSTANCE, a, b);
+	xdp_lane_names(INSTANCE, 0, a, b);
 	CU_ASSERT_EQUAL(if_nametoindex(a), 0);
 	CU_ASSERT_EQUAL(if_nametoindex(b), 0);
+	xdp_lane_names(INSTANCE, 1, a, b);
+	CU_ASSERT_EQUAL(if_nametoindex(a), 0);
 	CU_ASSERT_FALSE(run("ip -d link show c5 | grep -q xdp"));
 	CU_ASSERT_EQUAL(xdp_remove(INSTANCE, &problem), 0); /* nothing there: fine */
 	ifaces_close(ifaces);
@@ -1325,6 +1392,7 @@ static const struct check_case cases[] = {
 	{ "a probe of the lane", test_lane_probe },
 	{ "drops of the lane", test_lane_drops },
 	{ "a lane that is deleted", test_lane_deleted },
+	{ "further lanes", test_further_lanes },
 	{ "a lane's name that is taken", test_lane_taken },
 	{ "without a trace", test_remove },
 	{ "without capabilities", test_no_capability },

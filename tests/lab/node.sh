@@ -8,7 +8,8 @@
 # comes in over an interface with XDP, `plain` over one without.  Four network
 # namespaces of this process; lab_down removes all of it, also after a failure.
 #
-# Needs: root, and LAB_BUILD (default: build) with the three programs.
+# Needs: root, and LAB_BUILD (default: build) with the three programs.  With LAB_WORKERS=N
+# the lane is served by N threads.
 
 LAB_ID=l53$$
 LAB_BUILD=${LAB_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
@@ -164,7 +165,8 @@ lab_ctl() {
 lab_lane53() {
 	: >"$LAB_DIR/lane53d.log"
 	lab_start node lane53d.log "$LAB_BUILD/control/lane53d" -conf "$LAB_DIR/Corefile" \
-		-name "$LAB_ID" -run "$LAB_DIR/run" -state "$LAB_DIR/state" "$@"
+		-name "$LAB_ID" -run "$LAB_DIR/run" -state "$LAB_DIR/state" \
+		-workers "${LAB_WORKERS:-1}" "$@"
 	LAB_LANE53D=$LAB_PID
 	lab_wait 30 grep -q '^lane53d: ready' "$LAB_DIR/lane53d.log"
 }

@@ -118,15 +118,19 @@ lab_ctl reload >/dev/null
 lab_wait 10 asked_via lane
 
 # Questions of the lane, and only those, vanish on the client's wire.
-lane=$(ip -n "$LAB_ID-node" -o link | grep -o 'l53a[0-9a-f]*' | head -n 1)
+lanes=$(ip -n "$LAB_ID-node" -o link | grep -oE '^[0-9]+: l53a[0-9a-f-]+' | cut -d' ' -f2)
 mislead() {
 	ip -n "$LAB_ID-node" neigh add "$LAB_UPSTREAM" lladdr 02:00:00:00:00:99 dev vc
 	ip -n "$LAB_ID-node" route add "$LAB_UPSTREAM" dev vc table 99
-	ip -n "$LAB_ID-node" rule add iif "$lane" lookup 99
+	for lane in $lanes; do
+		ip -n "$LAB_ID-node" rule add iif "$lane" lookup 99
+	done
 }
 under_load "frames vanish" mislead
 via socket
-ip -n "$LAB_ID-node" rule del iif "$lane" lookup 99
+for lane in $lanes; do
+	ip -n "$LAB_ID-node" rule del iif "$lane" lookup 99
+done
 lab_wait 20 asked_via lane
 
 kill -9 "$LAB_KNOT"

@@ -154,14 +154,15 @@ static const struct {
 	  "false,"
 	  "\"error\":\"E\"},\"workers\":[{\"io\":\"socket\",\"pid\":9,\"state\":"
 	  "\"running\","
-	  "\"generation\":3,\"restarts\":0}],\"interfaces\":[],\"degraded\":[\"no "
+	  "\"threads\":1,\"generation\":3,\"restarts\":0}],\"interfaces\":[],"
+	  "\"degraded\":[\"no "
 	  "xdp\"]}",
 	  CTL_YES,
 	  "lane53d 0.1, instance default, pid 1, up 2 s\nCorefile C, generation 3, xdp "
 	  "no\n"
 	  "last reload failed: E\n\n"
-	  "WORKER  PID  STATE    GENERATION  RESTARTS\n"
-	  "socket  9    running  3           0\n\ndegraded: no xdp\n",
+	  "WORKER  PID  STATE    THREADS  GENERATION  RESTARTS\n"
+	  "socket  9    running  1        3           0\n\ndegraded: no xdp\n",
 	  "" },
 	{ "zones", "{\"op\":\"zones\"}",
 	  "{\"ok\":true,\"views\":[{\"name\":\"default\",\"listeners\":[\":53\",\"[::1]"

@@ -249,7 +249,7 @@ head -c 8192 /dev/urandom >"$dir/state/default/store/data.mdb"
 start "with a corrupt store" 4
 is "hosts after that" "$(ask one.test)" 192.0.2.1
 is "the worker that had the old store was replaced" \
-	"$(logged "pid $old) is of another build or store")" 1
+	"$(logged "pid $old) is of another build, store")" 1
 is "it was set aside" "$(ls -d "$dir"/state/default/store.bad-1 | wc -l)" 1
 stop
 

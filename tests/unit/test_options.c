@@ -10,7 +10,7 @@
 #include "daemon/options.h"
 #include "problem.h"
 
-#define ARGS_MAX 8
+#define ARGS_MAX 10
 
 static const struct {
 	const char *args[ARGS_MAX];
@@ -23,6 +23,11 @@ static const struct {
 	{ { "-dns.port", "0" }, "-dns.port 0: expected a port, 1 to 65535" },
 	{ { "-dns.port", "65536" }, "-dns.port 65536: expected a port, 1 to 65535" },
 	{ { "-dns.port", "-1" }, "-dns.port -1: expected a port, 1 to 65535" },
+	{ { "-workers", "16" }, NULL },
+	{ { "-workers", "17" }, "-workers 17: expected a number, 1 to 16" },
+	{ { "-workers=0" }, "-workers 0: expected a number, 1 to 16" },
+	{ { "-workers", "2x" }, "-workers 2x: expected a number, 1 to 16" },
+	{ { "-workers" }, "-workers : expected a number, 1 to 16" },
 	{ { "-conf" }, "-conf: expected a FILE" },
 	{ { "-what" }, "-what: no such flag; see lane53d -help" },
 	{ { "conf" }, "'conf': expected a flag; see lane53d -help" },
@@ -64,12 +69,14 @@ static void values_arrive(void)
 {
 	static const char *const args[ARGS_MAX] = { "-conf=x",  "-dns.port", "1053",
 						    "--no-xdp", "-run=/r",   "-state",
-						    "/s",       "-name=two" };
+						    "/s",       "-name=two", "-workers",
+						    "3" };
 	struct options options;
 
 	CU_ASSERT_EQUAL_FATAL(parse(&options, args, NULL), 0);
 	CU_ASSERT_STRING_EQUAL(options.conf, "x");
 	CU_ASSERT_EQUAL(options.dns_port, 1053);
+	CU_ASSERT_EQUAL(options.workers, 3);
 	CU_ASSERT_TRUE(options.no_xdp);
 	CU_ASSERT_FALSE(options.check);
 	CU_ASSERT_STRING_EQUAL(options.run, "/r/two");

@@ -181,12 +181,19 @@ static void test_instance_names(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		CU_ASSERT_EQUAL(pins_instance_is_valid(names[i].name), names[i].ok);
-	xdp_lane_names("default", a, b);
+	xdp_lane_names("default", 0, a, b);
 	CU_ASSERT_STRING_EQUAL(a, "lane53a");
 	CU_ASSERT_STRING_EQUAL(b, "lane53b");
-	xdp_lane_names("one", a, b);
-	xdp_lane_names("two", other, b);
+	xdp_lane_names("default", LANE53_LANES_MAX - 1, a, b);
+	CU_ASSERT_STRING_EQUAL(a, "lane53a-15");
+	CU_ASSERT_STRING_EQUAL(b, "lane53b-15");
+	xdp_lane_names("one", 0, a, b);
+	xdp_lane_names("two", 0, other, b);
 	CU_ASSERT_STRING_NOT_EQUAL(a, other);
+	CU_ASSERT_TRUE(lane_has_end("one", a) && !lane_has_end("two", a));
+	xdp_lane_names("one", LANE53_LANES_MAX - 1, a, b);
+	CU_ASSERT_EQUAL(strlen(b), 14); /* of the 15 that an interface's may have */
+	CU_ASSERT_TRUE(lane_has_end("one", b) && !lane_has_end("two", b));
 }
 
 static void test_rules(void)
@@ -213,9 +220,10 @@ static void test_rules(void)
 		{ "tap10", { false, ATTACH_AUTO, false, 0, 0 } },
 		{ "wlan0", { false, ATTACH_AUTO, false, 0, 0 } },
 		{ "lane53a", { false, ATTACH_AUTO, false, 0, 0 } }, /* never our own */
+		{ "lane53b-3", { false, ATTACH_AUTO, false, 0, 0 } },
 		{ "lane9", { true, ATTACH_AUTO, false, 5, 0 } },
 	};
-	struct xdp xdp = { .lane = { .name_a = "lane53a", .name_b = "lane53b" } };
+	struct xdp xdp = { .instance = "default" };
 
 	CU_ASSERT_EQUAL_FATAL(rules_set(&xdp, rules, ARRAY_LEN(rules)), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
