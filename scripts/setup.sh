@@ -13,7 +13,7 @@ libraries='dpdk-dev libdpdk-dev libbpf-dev libxdp-dev libldns-dev liblmdb-dev li
 	libmicrohttpd-dev libjansson-dev libnl-3-dev libnl-route-3-dev libmnl-dev
 	libhiredis-dev libcunit1-dev libelf-dev zlib1g-dev linux-libc-dev'
 tests='clang-format libclang-rt-14-dev iproute2 ethtool procps util-linux curl jq
-	knot knot-dnsutils bind9-dnsutils dnsperf xdp-tools'
+	knot knot-dnsutils bind9-dnsutils ldnsutils dnsperf xdp-tools'
 peers=
 [ "${1:-}" != bench ] || peers='unbound nsd dnsdist dnsmasq-base python3-matplotlib'
 

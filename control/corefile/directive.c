@@ -95,7 +95,9 @@ const struct directive directives[] = {
 	{ .name = "file", .args = "FILE [ZONES...]", .min = 1, .max = ANY_NUMBER,
 	  .text = "Answer from a zone file (RFC 1035 5), as ZONES (default: the server block's). A "
 		  "file with a mistake is not used: the log names line and value, and the last good "
-		  "records stay. `$INCLUDE` and `$GENERATE` are not supported.",
+		  "records stay. `$INCLUDE` and `$GENERATE` are not supported. A "
+		  "signed zone answers a query with DO with signatures and NSEC proofs; NSEC3 is "
+		  "left out, with a warning.",
 	  .example = "file /etc/lane53/db.example.org example.org {\n    reload 30s\n    fallthrough\n}",
 	  .options = file_options,
 	  .begin = file_begin },

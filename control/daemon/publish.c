@@ -191,7 +191,9 @@ static void types_add(struct types *types, uint16_t type)
 
 static bool add_set(void *context, const struct rrset *set)
 {
-	types_add(context, set->type);
+	/* Every name of a signed zone has them, and nobody asks for them. */
+	if (set->type != TYPE_RRSIG && set->type != TYPE_NSEC)
+		types_add(context, set->type);
 	return true;
 }
 
@@ -260,6 +262,7 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 	meta.label = zone ? (uint8_t)zone->label : 0;
 	meta.directive = answer.directive;
 	meta.log = block->log != 0;
+	meta.no_do = answer.is_signed;
 	if (table_publish(p->table, &key, &answer, &meta) == TABLE_FULL)
 		note_full(p, view, types->owner);
 }

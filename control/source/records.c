@@ -220,6 +220,9 @@ static void even_ttls(struct records *records, struct entry *set, size_t count)
 		return;
 	for (size_t i = 0; i < count; i++)
 		set[i].ttl_s = ttl_s;
+	/* RFC 4034 3: theirs are those of the sets they cover, and are shown so. */
+	if (set[0].type == TYPE_RRSIG)
+		return;
 	if (records->ttl_differences++ == 0)
 		records->ttl_line = set[count - 1].line;
 }

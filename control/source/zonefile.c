@@ -6,10 +6,12 @@
  */
 #include "source/zonefile.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "dns/name.h"
 #include "lane53/wire.h"
@@ -18,6 +20,13 @@
 #include "source/report.h"
 #include "source/zonerecord.h"
 #include "source/zonetext.h"
+
+#define TYPE_NSEC3PARAM 51
+
+/* What is warned about once, however often it is there. */
+struct seen {
+	unsigned count, line; /* of the first */
+};
 
 struct zonefile {
 	const char *path;
@@ -28,6 +37,8 @@ struct zonefile {
 	struct zonetext_problem problem; /* of the entry at hand */
 	struct zonerecord record;        /* likewise */
 	unsigned soa_line;               /* of the first SOA */
+	uint32_t now_s;                  /* serial arithmetic: RFC 4034 3.1.5 */
+	struct seen nsec3, expired;
 
 	/* the owner being checked */
 	uint8_t owner[255];
@@ -67,6 +78,32 @@ static void warn_of_oddities(struct zonefile *z, const struct zonetext_entry *en
 			 "a TTL above 2147483647 is 0 (RFC 2181 8)");
 }
 
+static void see(struct seen *seen, unsigned line)
+{
+	if (!seen->count++)
+		seen->line = line;
+}
+
+/* Is it NSEC3, of NSEC3, or what names its parameters? */
+static bool is_nsec3(const struct record *record)
+{
+	uint16_t type = record->type;
+
+	if (type == TYPE_RRSIG)
+		type = (uint16_t)(record->rdata[0] << 8 | record->rdata[1]);
+	return type == TYPE_NSEC3 || type == TYPE_NSEC3PARAM;
+}
+
+static bool has_expired(const struct zonefile *z, const struct record *record)
+{
+	uint32_t until_be;
+
+	if (record->type != TYPE_RRSIG)
+		return false;
+	memcpy(&until_be, record->rdata + 8, sizeof(until_be));
+	return (int32_t)(be32toh(until_be) - z->now_s) < 0;
+}
+
 static int add(struct zonefile *z, const struct zonetext_entry *entry)
 {
 	const struct record record = {
@@ -89,6 +126,12 @@ static int add(struct zonefile *z, const struct zonetext_entry *entry)
 		return 0;
 	}
 	warn_of_oddities(z, entry);
+	if (is_nsec3(&record)) {
+		see(&z->nsec3, record.line);
+		return 0;
+	}
+	if (has_expired(z, &record))
+		see(&z->expired, record.line);
 	return records_add(z->records, &record);
 }
 
@@ -246,6 +289,22 @@ static int check_set(void *context, const uint8_t *owner, const struct rrset *se
 	return 0;
 }
 
+static void warn_of_signing(struct zonefile *z)
+{
+	if (z->nsec3.count)
+		report_problem(
+			z->report, false, z->path, z->nsec3.line,
+			"%u NSEC3 records and their signatures left out: "
+			"resolvers that validate will not believe that a name does "
+			"not exist; expected a zone signed with NSEC",
+			z->nsec3.count);
+	if (z->expired.count)
+		report_problem(z->report, false, z->path, z->expired.line,
+			       "%u signatures have expired, this one and others; "
+			       "expected a zone that was signed again",
+			       z->expired.count);
+}
+
 static int check_zone(struct zonefile *z)
 {
 	int r = input_end(z->records, z->path, z->report);
@@ -254,6 +313,7 @@ static int check_zone(struct zonefile *z)
 	/* What a bad line would have been may be all that is missing. */
 	if (r || z->report->fatal_count)
 		return r;
+	warn_of_signing(z);
 	records_each(z->records, check_set, z);
 	name_to_text(name, z->origin);
 	input_quote(quote, name);
@@ -283,6 +343,7 @@ int zonefile_read(struct records **ret_records, const char *path, const uint8_t 
 	z->path = path;
 	z->origin = origin;
 	z->report = report;
+	z->now_s = (uint32_t)time(NULL);
 	r = records_open(&z->records);
 	if (r == 0)
 		r = read_records(z, file);

@@ -9,7 +9,9 @@
  * SOA at the origin, or more than one; a CNAME beside other data (RFC 2181 10.1), a
  * second one, or a second DNAME (RFC 6672 2.4); a class other than IN.
  * Warned about and left out: records out of the zone.  Warned about: no NS; a file that
- * does not end with a newline; a name that looks like an address; a TTL above 2^31 - 1.
+ * does not end with a newline; a name that looks like an address; a TTL above 2^31 - 1;
+ * signatures that have expired.  NSEC3 (RFC 5155) is left out with a warning: such a zone
+ * is served with its signatures, but without proofs of what there is not.
  */
 #ifndef LANE53_ZONEFILE_H
 #define LANE53_ZONEFILE_H

@@ -24,7 +24,9 @@ struct answer {
 	uint16_t ttl_count;
 	uint16_t ttl_off[ANSWER_TTLS]; /* offsets of the TTL fields within bytes */
 	uint8_t directive;             /* enum lane53_directive: who answered */
-	bool local;                    /* from records, not from an upstream */
+	bool dnssec_ok;                /* set before: the query has DO */
+	bool is_signed; /* from a signed zone: with and without DO it differs */
+	bool local;     /* from records, not from an upstream */
 	uint8_t cause;  /* LANE53_CAUSE_*: why there is none, where a caller asks */
 	bool cacheable; /* from an upstream: its TTLs and rcode allow it */
 	uint32_t ttl_s; /* shortest life, as clamped by the block's cache limits */

@@ -24,7 +24,9 @@ void ttl_write(uint8_t *at, uint32_t ttl_s)
 
 void build_begin(struct build *b, struct answer *answer, const uint8_t *qname)
 {
-	*answer = (struct answer){ .room = answer->room, .bytes = answer->bytes };
+	*answer = (struct answer){ .room = answer->room,
+				   .bytes = answer->bytes,
+				   .dnssec_ok = answer->dnssec_ok };
 	b->answer = answer;
 	b->ttls = 0;
 	message_write_begin(&b->writer, answer->bytes, answer->room, qname);

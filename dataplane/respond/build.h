@@ -20,7 +20,7 @@ struct build {
 
 /*
  * Begin an answer for @qname, which is borrowed, as are answer->bytes and room.  All
- * other fields of @answer are reset.
+ * other fields of @answer but dnssec_ok are reset.
  */
 void build_begin(struct build *b, struct answer *answer, const uint8_t *qname);
 

@@ -48,6 +48,7 @@ enum answer_result {
  * files, manual records, with CNAME and DNAME followed inside them.  An alias whose
  * target is not local gives ANSWER_FORWARD with the chain so far in @ret and the next
  * name in @ret_sname (the caller asks upstream and appends).
+ * With @ret->dnssec_ok, of a signed zone: its signatures and proofs too.
  * @ret_block, @ret_zone: the route taken (borrowed; NULL when REFUSED).
  * Pure: same store snapshot and plan, same answer.
  */

@@ -192,7 +192,8 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 				       const struct answer *answer, struct answer *ret)
 {
 	struct answer chain = { .bytes = engine->message,
-				.room = sizeof(engine->message) };
+				.room = sizeof(engine->message),
+				.dnssec_ok = asked->dnssec_ok };
 	const struct plan_block *block;
 	const struct plan_zone *zone;
 	uint8_t qname[255], sname[255];

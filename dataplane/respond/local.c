@@ -17,6 +17,7 @@
 #include "plan/plan.h"
 #include "respond/build.h"
 #include "respond/engine.h"
+#include "respond/signed.h"
 #include "respond/special.h"
 #include "respond/state.h"
 #include "store/store.h"
@@ -34,6 +35,8 @@ struct walk {
 	unsigned aliases;
 	uint8_t sname[255];
 	bool is_manual; /* sname has records set by hand: it exists */
+	bool dnssec;    /* the zone looked at is signed, and the query has DO */
+	struct signed_part *signed_part;
 };
 
 enum found {
@@ -45,7 +48,10 @@ enum found {
 
 static enum found put_set(struct walk *w, const struct rrset *set)
 {
-	build_rrset(&w->build, SECTION_ANSWER, w->sname, set, set->ttl_s);
+	if (set->type == TYPE_RRSIG)
+		signed_put_all(w->signed_part, w->sname, set);
+	else
+		build_rrset(&w->build, SECTION_ANSWER, w->sname, set, set->ttl_s);
 	return FOUND_ANSWER;
 }
 
@@ -65,6 +71,8 @@ static enum found follow(struct walk *w, const uint8_t *target)
 struct first {
 	struct walk *walk;
 	bool found;
+	uint16_t type;
+	uint32_t ttl_s;
 };
 
 static bool put_first(void *context, const struct rrset *set)
@@ -75,6 +83,8 @@ static bool put_first(void *context, const struct rrset *set)
 		return true;
 	put_set(first->walk, set);
 	first->found = true;
+	first->type = set->type;
+	first->ttl_s = set->ttl_s;
 	return false;
 }
 
@@ -84,9 +94,12 @@ static bool put_first(void *context, const struct rrset *set)
  */
 static bool put_any(struct walk *w, uint32_t source, const uint8_t *node)
 {
-	struct first first = { w, false };
+	struct first first = { .walk = w };
 
 	store_each_type(w->read, source, node, put_first, &first);
+	if (first.found && w->dnssec)
+		signed_signatures(w->signed_part, SECTION_ANSWER, source, node,
+				  w->sname, first.type, first.ttl_s);
 	return first.found;
 }
 
@@ -177,22 +190,76 @@ static enum found look_hosts(struct walk *w, const struct plan_step *step)
 /* ---- zone files ---- */
 
 /* RFC 2308 3, 5: the SOA with the lesser of its TTL and MINIMUM (the last 4 bytes). */
-static void put_soa(struct walk *w, const uint8_t *origin, const struct rrset *soa)
+static void put_soa(struct walk *w, const struct plan_step *step,
+		    const struct rrset *soa)
 {
+	const uint8_t *origin = step->zones.at[0].wire;
 	const uint8_t *rdata;
 	uint16_t len;
 	size_t pos = 0;
-	uint32_t minimum;
+	uint32_t ttl_s;
 
 	if (!rrset_next(soa, &pos, &rdata, &len) || len < 4)
 		return;
-	minimum = ttl_read(rdata + len - 4);
-	build_rrset(&w->build, SECTION_AUTHORITY, origin, soa,
-		    soa->ttl_s < minimum ? soa->ttl_s : minimum);
+	ttl_s = ttl_read(rdata + len - 4);
+	if (soa->ttl_s < ttl_s)
+		ttl_s = soa->ttl_s;
+	build_rrset(&w->build, SECTION_AUTHORITY, origin, soa, ttl_s);
+	if (w->dnssec)
+		signed_signatures(w->signed_part, SECTION_AUTHORITY, step->source,
+				  origin, origin, TYPE_SOA, ttl_s);
+}
+
+/* RFC 4035 3.1.3.1, 3.1.3.4: that there is no more at @node, sname or its wildcard. */
+static void put_nodata(struct walk *w, const struct plan_step *step,
+		       const struct zone_result *zone)
+{
+	put_soa(w, step, &zone->soa);
+	if (!w->dnssec)
+		return;
+	signed_prove(w->signed_part, step->source, zone->node);
+	if (zone->wildcard)
+		signed_prove(w->signed_part, step->source, w->sname);
+}
+
+/* RFC 4035 3.1.3.2: that there is neither the name nor a wildcard for it. */
+static void put_nxdomain(struct walk *w, const struct plan_step *step,
+			 const struct zone_result *zone)
+{
+	put_soa(w, step, &zone->soa);
+	if (!w->dnssec)
+		return;
+	signed_prove(w->signed_part, step->source, w->sname);
+	signed_prove(w->signed_part, step->source, zone->node_room);
+}
+
+/* The set of sname, its own or a wildcard's (RFC 4035 3.1.3.3). */
+static void put_zone_set(struct walk *w, const struct plan_step *step,
+			 const struct zone_result *zone)
+{
+	put_set(w, &zone->set);
+	if (!w->dnssec)
+		return;
+	signed_signatures(w->signed_part, SECTION_ANSWER, step->source, zone->node,
+			  w->sname, zone->set.type, zone->set.ttl_s);
+	if (zone->wildcard)
+		signed_prove_later(w->signed_part, step->source, w->sname);
+}
+
+static void put_dname_set(struct walk *w, const struct plan_step *step,
+			  const struct zone_result *zone)
+{
+	build_rrset(&w->build, SECTION_ANSWER, zone->owner, &zone->set,
+		    zone->set.ttl_s);
+	if (w->dnssec)
+		signed_signatures(w->signed_part, SECTION_ANSWER, step->source,
+				  zone->owner, zone->owner, TYPE_DNAME,
+				  zone->set.ttl_s);
 }
 
 /* RFC 6672 3.1: the DNAME, and a CNAME made from it with the same TTL. */
-static enum found put_dname(struct walk *w, const struct zone_result *zone)
+static enum found put_dname(struct walk *w, const struct plan_step *step,
+			    const struct zone_result *zone)
 {
 	struct message_rr cname = {
 		.owner = w->sname,
@@ -203,10 +270,25 @@ static enum found put_dname(struct walk *w, const struct zone_result *zone)
 		.rdata_len = (uint16_t)name_size(zone->target),
 	};
 
-	build_rrset(&w->build, SECTION_ANSWER, zone->owner, &zone->set,
-		    zone->set.ttl_s);
+	put_dname_set(w, step, zone);
 	build_rr(&w->build, SECTION_ANSWER, &cname);
+	if (w->qtype == TYPE_CNAME)
+		return FOUND_ANSWER;
 	return follow(w, zone->target);
+}
+
+/* RFC 4035 3.1.4: is what is below the cut signed too? */
+static void put_delegation_proof(struct walk *w, uint32_t source, const uint8_t *cut)
+{
+	struct rrset ds;
+
+	if (!store_get(w->read, source, cut, TYPE_DS, &ds)) {
+		signed_prove(w->signed_part, source, cut);
+		return;
+	}
+	build_rrset(&w->build, SECTION_AUTHORITY, cut, &ds, ds.ttl_s);
+	signed_signatures(w->signed_part, SECTION_AUTHORITY, source, cut, cut, TYPE_DS,
+			  ds.ttl_s);
 }
 
 /* A referral: NS of the cut, and the addresses that the zone has for them. */
@@ -220,6 +302,9 @@ static enum found put_referral(struct walk *w, const struct plan_step *step,
 
 	build_rrset(&w->build, SECTION_AUTHORITY, zone->owner, &zone->set,
 		    zone->set.ttl_s);
+	if (w->dnssec)
+		put_delegation_proof(w, step->source, zone->owner);
+	signed_proofs(w->signed_part); /* before the additional section begins */
 	for (unsigned i = 0; i < 2; i++)
 		for (size_t pos = 0; rrset_next(&zone->set, &pos, &target, &len);)
 			if (name_length(target, len) == len &&
@@ -234,42 +319,46 @@ static enum found put_referral(struct walk *w, const struct plan_step *step,
 
 static enum found look_zone(struct walk *w, const struct plan_step *step)
 {
-	const uint8_t *origin = step->zones.at[0].wire;
 	struct zone_result zone;
 
-	zone_lookup(w->read, step->source, origin, w->sname, w->qtype, &zone);
+	zone_lookup(w->read, step->source, step->zones.at[0].wire, w->sname, w->qtype,
+		    &zone);
+	w->build.answer->is_signed |= zone.is_signed;
+	w->dnssec = zone.is_signed && w->build.answer->dnssec_ok;
 	switch (zone.status) {
 	case ZONE_ABSENT:
 		return fail(w, LANE53_CAUSE_ZONE);
 	case ZONE_FOUND:
-		return put_set(w, &zone.set);
+		put_zone_set(w, step, &zone);
+		return FOUND_ANSWER;
 	case ZONE_CNAME:
-		put_set(w, &zone.set);
+		put_zone_set(w, step, &zone);
 		return follow(w, zone.target);
 	case ZONE_DNAME:
-		return put_dname(w, &zone);
+		return put_dname(w, step, &zone);
 	case ZONE_YXDOMAIN:
-		build_rrset(&w->build, SECTION_ANSWER, zone.owner, &zone.set,
-			    zone.set.ttl_s);
+		put_dname_set(w, step, &zone);
 		w->build.answer->flags |= RCODE_YXDOMAIN;
 		return FOUND_ANSWER;
 	case ZONE_DELEGATION:
 		return put_referral(w, step, &zone);
 	case ZONE_NODATA:
 		if (w->qtype != TYPE_ANY || !put_any(w, step->source, zone.node))
-			put_soa(w, origin, &zone.soa);
+			put_nodata(w, step, &zone);
+		else if (w->dnssec && zone.wildcard)
+			signed_prove_later(w->signed_part, step->source, w->sname);
 		return FOUND_ANSWER;
 	case ZONE_NXDOMAIN:
 		break;
 	}
 	if (w->is_manual) {
-		put_soa(w, origin, &zone.soa);
+		put_soa(w, step, &zone.soa);
 		return FOUND_ANSWER;
 	}
 	if (falls_through(w, step))
 		return FOUND_NOTHING;
 	w->build.answer->flags |= RCODE_NXDOMAIN; /* of the chain's end: RFC 6604 2.1 */
-	put_soa(w, origin, &zone.soa);
+	put_nxdomain(w, step, &zone);
 	return FOUND_ANSWER;
 }
 
@@ -321,7 +410,10 @@ static void answered_by(struct walk *w, enum lane53_directive directive,
 static enum found look(struct walk *w, const struct plan_block *block)
 {
 	const unsigned longest = longest_origin(w, block);
-	enum found found = look_manual(w);
+	enum found found;
+
+	w->dnssec = false; /* what is set by hand, and hosts, are not signed */
+	found = look_manual(w);
 
 	answered_by(w, LANE53_BY_RECORD, found);
 	for (unsigned i = 0; i < block->step_count && found == FOUND_NOTHING; i++) {
@@ -376,11 +468,13 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 				       const struct plan_zone **ret_zone)
 {
 	size_t len = name_size(qname);
+	struct signed_part part; /* large: not to be cleared for each query */
 	struct walk w = {
 		.plan = plan,
 		.view = plan_view_find(plan, view),
 		.read = read,
 		.qtype = qtype,
+		.signed_part = &part,
 	};
 	enum answer_result result;
 
@@ -392,11 +486,14 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 		return ANSWER_REFUSED;
 	memcpy(w.sname, qname, len);
 	build_begin(&w.build, ret, qname);
+	signed_begin(w.signed_part, &w.build, read);
 	ret->local = true;
 	ret->flags = FLAG_AA;
 	if ((*ret_block)->recursion)
 		ret->flags |= FLAG_RA;
 	result = walk_chain(&w, *ret_block);
+	if (result == ANSWER_DONE)
+		signed_proofs(w.signed_part);
 	memcpy(ret_sname, w.sname, name_size(w.sname));
 	if (build_end(&w.build))
 		return result;

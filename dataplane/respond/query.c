@@ -290,6 +290,7 @@ static bool answer_in(struct visit *v)
 	const struct plan_zone *zone;
 	uint8_t sname[255];
 
+	answer.dnssec_ok = v->asked.dnssec_ok;
 	switch (engine_answer_local(engine_plan(v->engine), v->engine->read,
 				    v->query->client.view, v->qname, v->asked.qtype,
 				    &answer, sname, &block, &zone)) {

@@ -229,6 +229,32 @@ enum store_presence store_find(struct store_read *read, uint32_t source,
 	return STORE_NAME;
 }
 
+bool store_get_before(struct store_read *read, uint32_t source, const uint8_t *name,
+		      uint16_t type, uint8_t ret_owner[255], struct rrset *ret_set)
+{
+	uint8_t bytes[KEY_ROOM];
+	const size_t len = key_finish(bytes, key_prefix(bytes, source, name), type);
+	MDB_val key = { len, bytes }, value;
+	MDB_cursor *cursor = current_cursor(read);
+	int rc;
+
+	if (!cursor)
+		return false;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	if (rc)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	else if (key.mv_size != len || memcmp(key.mv_data, bytes, len) != 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	while (!rc && has_prefix(&key, bytes, 4) && key.mv_size >= 7) {
+		if (key_type(&key) == type)
+			return key_to_name(ret_owner, (uint8_t *)key.mv_data + 4,
+					   key.mv_size - 7) &&
+			       decode(ret_set, &value, type);
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	}
+	return false;
+}
+
 enum store_presence store_presence(struct store_read *read, uint32_t source,
 				   const uint8_t *name)
 {

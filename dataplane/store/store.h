@@ -77,6 +77,14 @@ bool rrset_next(const struct rrset *set, size_t *pos, const uint8_t **ret_rdata,
 bool store_get(struct store_read *read, uint32_t source, const uint8_t *name,
 	       uint16_t type, struct rrset *ret_set);
 
+/*
+ * The RRset of @type with the greatest owner that is @name or before it in canonical
+ * order; ret_owner: wire.  Names without @type in between are walked over.
+ * Return: found?
+ */
+bool store_get_before(struct store_read *read, uint32_t source, const uint8_t *name,
+		      uint16_t type, uint8_t ret_owner[255], struct rrset *ret_set);
+
 enum store_presence {
 	STORE_NO_NAME,    /* neither the name nor anything below it */
 	STORE_EMPTY_NAME, /* an empty non-terminal: only names below it (RFC 8020) */

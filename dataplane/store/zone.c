@@ -14,7 +14,7 @@
 #include "lane53/wire.h"
 
 /* What matters of a name on the way. */
-enum { NODE_SOA, NODE_NS, NODE_CNAME, NODE_DNAME, NODE_WANTED, NODE_SETS };
+enum { NODE_SOA, NODE_NS, NODE_CNAME, NODE_DNAME, NODE_RRSIG, NODE_WANTED, NODE_SETS };
 
 struct node {
 	enum store_presence presence;
@@ -34,7 +34,7 @@ static void read_node(const struct lookup *l, const uint8_t *name, struct node *
 	const uint16_t types[NODE_SETS] = {
 		[NODE_SOA] = TYPE_SOA,     [NODE_NS] = TYPE_NS,
 		[NODE_CNAME] = TYPE_CNAME, [NODE_DNAME] = TYPE_DNAME,
-		[NODE_WANTED] = l->qtype,
+		[NODE_RRSIG] = TYPE_RRSIG, [NODE_WANTED] = l->qtype,
 	};
 
 	node->presence =
@@ -156,12 +156,14 @@ void zone_lookup(struct store_read *read, uint32_t source, const uint8_t *origin
 	ret->owner = name;
 	ret->node = NULL;
 	ret->wildcard = false;
+	ret->is_signed = false;
 	if (!name_is_below(name, origin))
 		return;
 	read_node(&l, origin, &node);
 	if (!has(&node, NODE_SOA))
 		return;
 	ret->soa = node.sets[NODE_SOA];
+	ret->is_signed = has(&node, NODE_RRSIG);
 	names[depth] = name;
 	for (unsigned i = depth; i > 0; i--)
 		names[i - 1] = name_parent(names[i]);

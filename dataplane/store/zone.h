@@ -32,8 +32,9 @@ struct zone_result {
 	const uint8_t *node; /* whose types they are: the QNAME or that wildcard, unless
 			       * ABSENT or NXDOMAIN; for store_each_type() (ANY) */
 	struct rrset soa;    /* of the zone, unless ZONE_ABSENT */
+	bool is_signed;      /* its apex has signatures */
 	uint8_t target[255]; /* ZONE_CNAME, ZONE_DNAME */
-	uint8_t node_room[255];
+	uint8_t node_room[255]; /* NXDOMAIN: the wildcard that would have covered it */
 };
 
 /*

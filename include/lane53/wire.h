@@ -62,6 +62,7 @@ enum rcode {
 #define TYPE_RRSIG  46
 #define TYPE_NSEC   47
 #define TYPE_DNSKEY 48
+#define TYPE_NSEC3  50
 #define TYPE_SVCB   64
 #define TYPE_HTTPS  65
 #define TYPE_TSIG   250

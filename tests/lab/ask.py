@@ -21,7 +21,8 @@ import struct
 import sys
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15,
-         "TXT": 16, "AAAA": 28, "SRV": 33, "DS": 43, "HTTPS": 65, "ANY": 255}
+         "TXT": 16, "AAAA": 28, "SRV": 33, "DNAME": 39, "DS": 43,
+         "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "HTTPS": 65, "ANY": 255}
 
 
 def query(args):

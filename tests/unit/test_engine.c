@@ -589,8 +589,8 @@ static void answer_local_is_what_is_sent(void)
 
 		CU_ASSERT_EQUAL(store_read_begin(kit.store, &read), 0);
 		for (int n = 0; n < 2; n++) {
-			answer[n].bytes = bytes[n];
-			answer[n].room = sizeof(bytes[n]);
+			answer[n] = (struct answer){ .bytes = bytes[n],
+						     .room = sizeof(bytes[n]) };
 			CU_ASSERT_EQUAL(engine_answer_local(engine_plan(kit.engine),
 							    read, 1, name.wire, TYPE_A,
 							    &answer[n], sname, &block,

@@ -662,10 +662,71 @@ static void directories(void)
 	drop_dir();
 }
 
+/* The NSEC that covers a name, across names that have none, and of this source only. */
+static void what_stands_before(void)
+{
+	static const struct {
+		const char *name, *want; /* NULL: nothing */
+	} asked[] = {
+		{ "org", NULL },
+		{ "ex.org", "ex.org." },
+		{ "0.ex.org", "ex.org." },
+		{ "b.ex.org", "b.ex.org." },
+		{ "a.b.ex.org", "b.ex.org." },
+		{ "c.ex.org", "b.ex.org." },
+		{ "x.c.ex.org", "b.ex.org." },
+		{ "d.ex.org", "d.ex.org." },
+		{ "zz.ex.org", "d.ex.org." },
+		{ "orga", "d.ex.org." },
+	};
+	struct store_write *write;
+	struct store_read *read;
+	struct store *store;
+
+	make_dir();
+	CU_ASSERT_EQUAL_FATAL(store_open(&store, dir, STORE_READ_WRITE, 1 << 20), 0);
+	CU_ASSERT_EQUAL_FATAL(store_write_begin(store, &write), 0);
+	put(write, 1, "a.ex.org", TYPE_NSEC, "other");
+	put(write, 2, "ex.org", TYPE_NSEC, "1");
+	put(write, 2, "ex.org", TYPE_DNSKEY, "1");
+	put(write, 2, "b.ex.org", TYPE_A, "1");
+	put(write, 2, "b.ex.org", TYPE_NSEC, "1");
+	put(write, 2, "c.ex.org", TYPE_A, "1");
+	put(write, 2, "d.ex.org", TYPE_NSEC, "1");
+	CU_ASSERT_EQUAL_FATAL(store_write_commit(write), 0);
+	CU_ASSERT_EQUAL_FATAL(store_read_begin(store, &read), 0);
+	for (int later = 0; later < 2; later++) {
+		for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+			char text[NAME_TEXT_ROOM] = "";
+			uint8_t owner[255];
+			struct rrset set;
+			bool found = store_get_before(read, 2, wire(asked[i].name),
+						      TYPE_NSEC, owner, &set);
+
+			CU_ASSERT_EQUAL(found, asked[i].want != NULL);
+			if (!found)
+				continue;
+			name_to_text(text, owner);
+			CU_ASSERT_STRING_EQUAL(text, asked[i].want);
+			CU_ASSERT_EQUAL(set.type, TYPE_NSEC);
+		}
+		store_read_end(read);
+		/* now with a source behind it */
+		CU_ASSERT_EQUAL_FATAL(store_write_begin(store, &write), 0);
+		put(write, 3, "a.ex.org", TYPE_NSEC, "other");
+		CU_ASSERT_EQUAL_FATAL(store_write_commit(write), 0);
+		CU_ASSERT_EQUAL_FATAL(store_read_begin(store, &read), 0);
+	}
+	store_read_end(read);
+	store_close(store);
+	drop_dir();
+}
+
 static const struct check_case cases[] = {
 	{ "keys", keys },
 	{ "longest key", longest_key },
 	{ "records", records },
+	{ "what stands before", what_stands_before },
 	{ "snapshots", snapshots },
 	{ "any order of puts", any_order_of_puts },
 	{ "large set and full map", large_set_and_full_map },

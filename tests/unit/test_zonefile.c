@@ -90,6 +90,14 @@ static const struct {
 	  "3(\"a.com.\": left out" },
 	{ "DNSSEC's records beside a CNAME", HEAD "a CNAME b\na NSEC c.ex.org. CNAME\n",
 	  SHEAD "a.ex.org. 5 3600 b.ex.org.;a.ex.org. 47 3600 [13];", "" },
+	{ "signatures: NSEC3 and its own are left out, an expired one is told",
+	  HEAD
+	  "a A 192.0.2.1\na RRSIG A 8 3 3600 20200101000000 20190101000000 1 @ AAAA\n"
+	  "a RRSIG TXT 8 3 60 4294967295 1 1 @ AAAA\n"
+	  "h NSEC3 1 0 1 ab 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom A\n"
+	  "h RRSIG NSEC3 8 3 60 4294967295 1 1 @ AAAA\n@ NSEC3PARAM 1 0 1 ab\n",
+	  SHEAD "a.ex.org. 1 3600 192.0.2.1;a.ex.org. 46 3600 [29] [29];",
+	  "6(3 NSEC3 records and their signatures left out: " },
 	{ "empty, one message", "", NULL, "!0(no SOA of \"ex.org.\": expected one)" },
 	{ "no SOA", "a A 192.0.2.1\n", NULL, "!0(no SOA" },
 	{ "two SOA", HEAD "@ 60 SOA ns host 8 2 3 4 5\n", NULL,
