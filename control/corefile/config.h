@@ -86,6 +86,7 @@ struct config_block {
 	struct config_log *logs;
 	unsigned log_count;
 	bool errors;
+	bool metrics;                            /* `prometheus` */
 	struct config_consolidate *consolidates; /* the first that matches counts */
 	unsigned consolidate_count;
 	bool loop;

@@ -239,6 +239,7 @@ void ready_begin(struct compile *c, const struct statement *s)
 
 void prometheus_begin(struct compile *c, const struct statement *s)
 {
+	c->block->metrics = true;
 	http_begin(c, s, CONFIG_METRICS, "localhost:9153");
 }
 

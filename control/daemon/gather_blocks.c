@@ -44,9 +44,12 @@ static void plugin_add(struct gather_blocks *all, const struct metrics_label *la
 					 name };
 }
 
+/* As CoreDNS: what is on the way of a query, so not bind, reload, health or ready. */
 static void block_add(struct gather_blocks *all, const struct plan_block *block,
-		      const struct metrics_label *label)
+		      const struct metrics_label *label, bool has_metrics)
 {
+	if (has_metrics)
+		plugin_add(all, label, "prometheus");
 	if (block->cache.on)
 		plugin_add(all, label, "cache");
 	if (block->log)
@@ -113,13 +116,15 @@ int gather_blocks(struct gather_blocks *ret, struct daemon *d,
 	for (unsigned b = 0; plan && b < plan->block_count; b++) {
 		const struct plan_block *block = &plan->blocks[b];
 		json_t *sources = sources_of_block(d->sources, plan, b);
+		const bool has_metrics =
+			d->config && d->config->blocks[d->origins.block_of[b]].metrics;
 
 		for (unsigned z = 0; z < block->zone_count; z++) {
 			const struct metrics_label *label =
 				label_find(labels, count, block->zones[z].label);
 
 			if (label)
-				block_add(ret, block, label);
+				block_add(ret, block, label, has_metrics);
 		}
 		hosts_add(ret, sources);
 		json_array_append_new(ret->held, sources);
