@@ -5,11 +5,13 @@
 
 Each system under test has a namespace of its own with the service address 10.54.<i>.1,
 so all of them stay loaded and none sees another's traffic.  `gen` makes the load,
-`probe` asks a few questions beside it.  close() undoes everything, in reverse order.
+`probe` asks a few questions beside it.  close() undoes everything, in reverse order; what a
+run left that was killed before it could, sweep() removes.
 """
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +23,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
+PREFIX = "l53b"  # of everything with a name: namespaces, instances; a pid follows
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LabError(Exception):
@@ -35,32 +39,51 @@ def sh(*argv, check=True, **kwargs):
 
 
 class Lab:
+    """Nothing exists before begin(); close() is right at any time after the constructor."""
+
     def __init__(self, cores):
-        self.id = f"l53b{os.getpid()}"
+        self.id = f"{PREFIX}{os.getpid()}"
         self.cores = cores
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lane53-bench."))
-        self._undo = [lambda: shutil.rmtree(self.dir, ignore_errors=True)]
+        self.dir = None
+        self._undo = []
         self._count = 0
+        self._running = set()
         self.stopping = threading.Event()  # waits end early
+
+    def begin(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"lane53-bench.{os.getpid()}."))
+        self._undo.append(lambda: shutil.rmtree(self.dir, ignore_errors=True))
         for place in ("gen", "probe"):
             self._namespace(place)
 
+    def stop(self):
+        """End what is waited for, in all threads: called when a signal comes."""
+        self.stopping.set()
+        for process in list(self._running):
+            process.kill()
+
     def close(self):
         """Undo everything.  A second Ctrl-C is not heard: it would leave things behind."""
-        self.stopping.set()
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        heard = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+        self.stop()
         while self._undo:
             try:
                 self._undo.pop()()
             except (LabError, OSError, subprocess.SubprocessError) as problem:
                 print(f"bench: cleaning up: {problem}", flush=True)
-        signal.signal(signal.SIGINT, heard)
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
     def _namespace(self, place):
         name = f"{self.id}-{place}"
-        sh("ip", "netns", "add", name)
         self._undo.append(lambda: sh("ip", "netns", "del", name))
+        sh("ip", "netns", "add", name)
         sh("ip", "-n", name, "link", "set", "lo", "up")
+        # Nothing of the kernel's own on the links: a packet sent by another core can take
+        # the softirq of a link there, and the rows would not have the same cores any more.
+        sh("nsenter", f"--net=/run/netns/{name}", "sysctl", "-qw",
+           "net.ipv6.conf.default.addr_gen_mode=1",
+           "net.ipv6.conf.default.router_solicitations=0")
         return name
 
     def add(self, place):
@@ -77,7 +100,7 @@ class Lab:
                 sh("ip", "-n", where, "addr", "add", f"10.{net}.{i}.{host}/24", "dev", dev)
                 sh("ip", "-n", where, "addr", "add", f"fd{net}:{i}::{host}/64", "dev", dev,
                    "nodad")
-                sh("ip", "-n", where, "link", "set", dev, "up")
+                sh("ip", "-n", where, "link", "set", dev, "multicast", "off", "up")
         sh("ip", "-n", f"{self.id}-probe", "route", "add", f"10.54.{i}.0/24", "via",
            f"10.55.{i}.1")
         sh("ip", "-n", f"{self.id}-probe", "-6", "route", "add", f"fd54:{i}::/64", "via",
@@ -122,9 +145,16 @@ class Lab:
             finally:
                 LIBC.setns(home.fileno(), CLONE_NEWNET)
 
+    def statistics(self, place, dev):
+        """The counters that the driver of @dev keeps."""
+        told = self.run(place, ["ethtool", "-S", dev], 10, check=False)
+        return {key: int(value) for key, value in re.findall(r"(\w+): (\d+)", told)}
+
     def wait_for(self, what, ready, seconds):
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.stopping.is_set():
+        while time.monotonic() < until:
+            if self.stopping.is_set():
+                raise LabError(f"{what}: stopped")
             if ready():
                 return
             time.sleep(0.05)
@@ -138,12 +168,31 @@ class Lab:
         return ["nsenter", f"--net=/run/netns/{self.id}-{place}", "--", "taskset", "-c",
                 cores or self.cores, *map(str, argv)]
 
+    def popen(self, place, argv, cores=None):
+        """A process with an end: finish() it."""
+        process = subprocess.Popen(self.argv(place, argv, cores), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self._running.add(process)
+        if self.stopping.is_set():
+            process.kill()
+        return process
+
+    def finish(self, process, timeout, check=True):
+        """Wait for it.  Returns what it wrote."""
+        try:
+            out, problem = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        finally:
+            self._running.discard(process)
+        if check and process.returncode:
+            raise LabError(f"{process.args[5]}: {(problem or out).strip()[-400:]}")
+        return out
+
     def run(self, place, argv, timeout, cores=None, check=True):
-        done = subprocess.run(self.argv(place, argv, cores), capture_output=True, text=True,
-                              timeout=timeout)
-        if check and done.returncode:
-            raise LabError(f"{argv[0]}: {(done.stderr or done.stdout).strip()[-400:]}")
-        return done.stdout
+        return self.finish(self.popen(place, argv, cores), timeout, check)
 
     def start(self, place, argv, log, cores=None, env=None):
         """A process of the lab: ended, by its pid, when the lab closes."""
@@ -163,9 +212,11 @@ class Lab:
         """The lab's program @name, compiled."""
         out = self.dir / f"{'-'.join((name, *defines))}.o"
         if not out.exists():
+            part = f"{out}.{threading.get_ident()}"  # several may want it at once
             sh("clang", "-O2", "-g", "-target", "bpf",
                f"-I/usr/include/{os.uname().machine}-linux-gnu", *defines, "-c",
-               str(HERE / f"{name}.bpf.c"), "-o", str(out))
+               str(HERE / f"{name}.bpf.c"), "-o", part)
+            os.replace(part, out)
         return out
 
 
@@ -198,7 +249,6 @@ def family(pid):
     return pids
 
 
-
 def end_pid(pid, word):
     """A process that is not our child, if it is still there: @word is in its arguments."""
     try:
@@ -212,3 +262,36 @@ def end_pid(pid, word):
         except ProcessLookupError:
             return
         time.sleep(0.2 if number == signal.SIGTERM else 0)
+
+
+# ---- what a killed run left behind ----
+
+def is_running(pid):
+    """Is it a benchmark still, of this tree or another?"""
+    try:
+        return b"python" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def sweep():
+    """
+    Remove what runs left that were killed: only what bears their pid in its name.  Returns
+    the namespaces removed, and the pids of benchmarks that still run.
+    """
+    left, others = [], set()
+    for path in sorted(pathlib.Path("/run/netns").glob(f"{PREFIX}[0-9]*-*")):
+        pid = int(re.match(rf"{PREFIX}(\d+)-", path.name)[1])
+        if is_running(pid):
+            others.add(pid)
+            continue
+        for inside in sh("ip", "netns", "pids", path.name, check=False).split():
+            os.kill(int(inside), signal.SIGKILL)
+        sh("ip", "netns", "del", path.name, check=False)
+        for pins in (*pathlib.Path("/sys/fs/bpf/lane53").glob(f"{PREFIX}{pid}*"),
+                     pathlib.Path(f"/sys/fs/bpf/{PREFIX}{pid}-echo")):
+            shutil.rmtree(pins, ignore_errors=True)
+        for files in pathlib.Path(tempfile.gettempdir()).glob(f"lane53-bench.{pid}.*"):
+            shutil.rmtree(files, ignore_errors=True)
+        left.append(path.name)
+    return left, others

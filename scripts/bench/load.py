@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Making load and reading what came of it: kxdpgun, dnsperf, samples, the idle clock."""
+"""Making load and reading what came of it: kxdpgun, dnsperf, samples of the answers."""
 import os
-import pathlib
 import random
 import re
 import socket
 import struct
-import subprocess
 import threading
 import time
 
 import names
 
+ARRIVED = "rx_queue_0_xdp_packets"  # of a veth's statistics
 FLAT_OUT = 6_000_000  # queries/s asked of kxdpgun: more than any system answers
 GUN_STARTS_S = 1.2  # kxdpgun sends nothing for its first second
 
@@ -28,7 +27,8 @@ def gun_argv(lab, system, queries, rate, seconds, ipv6=False):
 
 def gun_read(text, seconds):
     found = {key: int(m[1]) if (m := re.search(pattern, text)) else 0 for key, pattern in (
-        ("sent", r"total queries: +(\d+)"), ("noerror", r"responded NOERROR: +(\d+)"),
+        ("sent", r"total queries: +(\d+)"), ("replies", r"total replies: +(\d+)"),
+        ("noerror", r"responded NOERROR: +(\d+)"),
         ("nxdomain", r"responded NXDOMAIN: +(\d+)"))}
     # SERVFAIL and REFUSED are replies, not answers.
     found["answered"] = found["noerror"] + found["nxdomain"]
@@ -38,43 +38,60 @@ def gun_read(text, seconds):
 
 def kxdpgun(lab, system, queries, rate, seconds, ipv6=False):
     """Open-loop load over AF_XDP.  Returns sent, answered, noerror, nxdomain, rate."""
-    out = lab.run("gen", gun_argv(lab, system, queries, rate, seconds, ipv6), seconds + 30)
-    return gun_read(out, seconds)
+    with Background(lab, system, queries, rate, seconds, ipv6, starts_s=0) as gun:
+        pass
+    return gun.got
 
 
 class Background:
     """kxdpgun beside something else; `got` holds what came of it afterwards."""
 
-    def __init__(self, lab, system, queries, rate, seconds):
-        self.seconds, self.got = seconds, None
-        self.process = subprocess.Popen(
-            lab.argv("gen", gun_argv(lab, system, queries, rate, seconds)),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def __init__(self, lab, system, queries, rate, seconds, ipv6=False,
+                 starts_s=GUN_STARTS_S):
+        self.lab, self.end = lab, f"g{system.i}"
+        self.seconds, self.rate, self.starts_s, self.got = seconds, rate, starts_s, None
+        self.before = lab.statistics("gen", self.end)
+        self.process = lab.popen("gen", gun_argv(lab, system, queries, rate, seconds, ipv6))
 
     def __enter__(self):
-        time.sleep(GUN_STARTS_S)
+        time.sleep(self.starts_s)
         return self
 
     def __exit__(self, kind, value, trace):
         if kind:
             self.process.kill()
-        out, _ = self.process.communicate(timeout=self.seconds + 20)
+        out = self.lab.finish(self.process, self.seconds + 30, check=not kind)
+        after = self.lab.statistics("gen", self.end)
         self.got = gun_read(out, self.seconds)
+        arrived = after.get(ARRIVED, 0) - self.before.get(ARRIVED, 0)
+        # what came to its interface and was not counted: a few are not DNS
+        self.got["uncounted"] = max(0, arrived - self.got["replies"])
+
+
+def perf_argv(system, queries, seconds, rate, clients, outstanding, timeout_s, threads):
+    argv = ["dnsperf", "-s", system.address, "-d", queries, "-t", timeout_s, "-c", clients,
+            "-T", min(threads, clients), "-q", outstanding, "-l", seconds]
+    return argv + (["-Q", int(rate)] if rate else [])
 
 
 def dnsperf(lab, system, queries, seconds, rate=0, place="gen", verbose=False, clients=8,
-            outstanding=200, once=False, cores=None):
-    """Closed-loop load over sockets (or paced, with @rate)."""
-    argv = ["dnsperf", "-s", system.address, "-d", queries, "-t", "1", "-c", clients,
-            "-T", min(2, clients), "-q", outstanding]
-    argv += ["-n", 1] if once else ["-l", seconds]
-    if rate:
-        argv += ["-Q", int(rate)]
-    if verbose:
-        argv += ["-v"]
-    out = lab.run(place, argv, seconds + 30, cores)
-    number = lambda pattern: float(m[1]) if (m := re.search(pattern, out)) else 0.0
-    found = {"sent": number(r"Queries sent: +(\d+)"),
+            outstanding=200, timeout_s=1, threads=2):
+    """Closed-loop load over sockets (or open, with @rate)."""
+    argv = perf_argv(system, queries, seconds, rate, clients, outstanding, timeout_s, threads)
+    return perf_read(lab.run(place, argv + (["-v"] if verbose else []), seconds + 30), verbose)
+
+
+def ask_all(lab, system, path, cores):
+    """Every question of a file once."""
+    lab.run("gen", ["dnsperf", "-s", system.address, "-d", path, "-t", 1, "-c", 8, "-T", 2,
+                    "-q", 200, "-n", 1], 600, cores)
+
+
+def perf_read(out, verbose=False):
+    def number(pattern):
+        return float(m[1]) if (m := re.search(pattern, out)) else 0.0
+
+    found = {"sent": number(r"Queries sent: +(\d+)"), "lost": number(r"Queries lost: +(\d+)"),
              "rate": number(r"Queries per second: +([\d.]+)")}
     codes = dict(re.findall(r"([A-Z]+) (\d+) \(", out))
     found["answered"] = sum(int(codes.get(c, 0)) for c in ("NOERROR", "NXDOMAIN"))
@@ -132,11 +149,14 @@ class Sampler(threading.Thread):
     def __init__(self, lab, system, seed, seconds, after=0):
         super().__init__(daemon=True)
         self.system, self.rng = system, random.Random(seed)
+        self.cores = {int(core) for core in lab.cores.split(",")}
         self.client = Client(lab, "probe", system)
         self.after, self.seconds = after, seconds
         self.asked = self.answered = self.wrong = 0
 
     def run(self):
+        # On the cores of everybody else: a question from another one would move work there.
+        os.sched_setaffinity(0, self.cores)
         time.sleep(self.after)
         until = time.monotonic() + self.seconds
         while time.monotonic() < until:
@@ -152,22 +172,3 @@ class Sampler(threading.Thread):
     def verdict(self):
         self.join(5)
         return {"asked": self.asked, "answered": self.answered, "wrong": self.wrong}
-
-
-def idle_seconds():
-    """Idle time of all cores (exact under NO_HZ, unlike busy ticks)."""
-    with open("/proc/stat", encoding="ascii") as stat:
-        words = stat.readline().split()
-    return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
-
-
-def run_seconds(pids):
-    """CPU time of processes in ns resolution, from the scheduler's own clock."""
-    total = 0
-    for pid in pids:
-        for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            try:
-                total += int(path.read_text().split()[0])
-            except (OSError, ValueError, IndexError):
-                pass
-    return total / 1e9

@@ -6,40 +6,30 @@ resumed for its round and paused after it.  What goes wrong in a round is kept i
 """
 import contextlib
 import json
+import math
 import os
 import pathlib
 import socket
-import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import figures
 import lab as labs
 import load
 import names
+from common import TROUBLE, awake, say, trouble
 
 EQUAL_RATE = 20_000    # queries/s: every system can do it
 PROBE_RATE = 2_000     # queries/s of the latency probe, beside the load
 DISTINCT_RATE = 400_000
+OUTSTANDING = 2_000    # of an open loop: with many more dnsperf itself is slow to start
 CLIENTS = (1, 10, 100, 1000)
-TROUBLE = (labs.LabError, OSError, subprocess.SubprocessError, KeyError)
 
 # name of a shape: (kind of questions, IPv6?)
 SHAPES = {"uniform": ("uniform", False), "Zipf": ("zipf", False), "10 % NXDOMAIN":
           ("nxdomain", False), "A and AAAA": ("mixed", False), "EDNS": ("edns", False),
           "IPv6": ("uniform", True)}
-
-
-def say(*words):
-    print("bench:", *words, flush=True)
-
-
-@contextlib.contextmanager
-def awake(system):
-    system.resume()
-    try:
-        yield
-    finally:
-        system.pause()
 
 
 def rate_of(system, rate):
@@ -52,7 +42,7 @@ def warm(lab, running):
     def one(system):
         path = lab.dir / f"all-{system.count}"
         for _ in range(system.warms):
-            load.dnsperf(lab, system, path, 600, once=True, cores=all_cores())
+            load.ask_all(lab, system, path, all_cores())
 
     needy = [s for s in running if s.warms]
     if not needy:
@@ -61,7 +51,12 @@ def warm(lab, running):
     for system in needy:
         system.resume()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(one, needy))
+        for system, done in [(s, pool.submit(one, s)) for s in needy]:
+            try:
+                done.result()
+            except TROUBLE as problem:
+                trouble(f"{system.name} was not warmed: {problem}",
+                        "its first rounds are of a cold cache: run again")
     for system in needy:
         system.pause()
 
@@ -70,180 +65,228 @@ def all_cores():
     return ",".join(map(str, sorted(os.sched_getaffinity(0))))
 
 
+# ---- one after the other ----
+
+def in_turn(jobs):
+    """
+    Run jobs, each with a function to call when its load is over: then the next begins,
+    while this one still waits for its generator.  kxdpgun sends nothing in the second
+    after its start and waits for a second after its end; two of these overlap so.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        done = []
+        for job in jobs:
+            over = threading.Event()
+            done.append(pool.submit(job, over.set))
+            done[-1].add_done_callback(lambda _, over=over: over.set())
+            over.wait()
+        for one in done:
+            one.result()
+
+
+def interleave(running, what, rounds, one_round, tell):
+    """{system: [round, ...]}: one round of each, then the next of each."""
+    rows = {s.name: [] for s in running}
+
+    def job(system, number, over):
+        try:
+            got = one_round(system, number, over)
+        except TROUBLE as problem:
+            got = {"problem": str(problem)}
+        rows[system.name].append(got)
+        say(f"{what} {number + 1}/{rounds} {system.name}: {got.get('problem') or tell(got)}")
+
+    in_turn([lambda over, s=system, n=number: job(s, n, over)
+             for number in range(rounds) for system in running])
+    return rows
+
+
 # ---- flat out ----
 
-def gun_round(lab, args, system, shape, number):
+def gun_round(lab, args, system, shape, number, over):
     kind, ipv6 = SHAPES[shape]
     rate = rate_of(system, load.FLAT_OUT)
     queries = system.queries(kind, rate * args.seconds)
     with awake(system):
         before = system.counters()
-        sampler = load.Sampler(lab, system, number, args.seconds - 0.1, load.GUN_STARTS_S)
-        sampler.start()
-        got = load.kxdpgun(lab, system, queries, rate, args.seconds, ipv6)
+        sampler = load.Sampler(lab, system, number, args.seconds - 0.1)
+        with load.Background(lab, system, queries, rate, args.seconds, ipv6,
+                             load.GUN_STARTS_S - 0.3) as gun:
+            pair_ns = [lab.pair.ns()]  # just before and just after: it does not last
+            time.sleep(0.3)
+            sampler.start()
+            time.sleep(args.seconds)
+            pair_ns.append(lab.pair.ns())
+            over()
+        got = gun.got
         got["samples"] = sampler.verdict()
+        got["pair_ns"] = pair_ns
         after = system.counters()
+    proved(system, before, after, got)
+    judged(system, got, "kxdpgun")
+    return got
+
+
+def proved(system, before, after, got):
     if system.proves:
         got["share"] = system.proof(before, after, got["answered"])
     got["counters"] = {k: after[k] - before.get(k, 0) for k in after
                        if after[k] != before.get(k, 0)}
-    return got
 
 
-def perf_round(lab, args, system, number, clients=None):
+def judged(system, got, generator):
+    """What is wrong with a round is told at once."""
+    if got["samples"]["wrong"]:
+        trouble(f"{system.name} gave wrong answers under load",
+                "its row says how many of the samples; do not use its rate")
+    if not got["answered"]:
+        trouble(f"{system.name} answered nothing to {generator}",
+                f"read logs/{system.name}.log beside the report")
+    elif got.get("uncounted", 0) > figures.UNCOUNTED * got["answered"]:
+        trouble(f"{generator} dropped more than {figures.UNCOUNTED:.0%} of the answers of "
+                f"{system.name}", "add the share in the notes to its rate, or give more cores")
+
+
+def perf_round(lab, args, system, number, over, clients=None):
     queries = system.queries("uniform", 0)
+    # one query that is lost must not stop a lone client for the round
+    few = {"clients": clients, "outstanding": clients, "timeout_s": 0.1} if clients else {}
     with awake(system):
         before = system.counters()
         sampler = load.Sampler(lab, system, number, args.seconds)
         sampler.start()
-        got = load.dnsperf(lab, system, queries, args.seconds,
-                           **({"clients": clients, "outstanding": clients} if clients else {}))
+        got = load.dnsperf(lab, system, queries, args.seconds, **few)
+        over()
         got["samples"] = sampler.verdict()
         after = system.counters()
-    if system.proves:
-        got["share"] = system.proof(before, after, got["answered"])
+    proved(system, before, after, got)
+    judged(system, got, "dnsperf")
     return got
 
 
-def flat_out(lab, args, running, what, one_round, rounds=None):
-    """{system: [round, ...]}, interleaved."""
-    rows = {s.name: [] for s in running}
-    rounds = rounds or args.rounds
-    for number in range(rounds):
-        for system in running:
-            try:
-                got = one_round(system, number)
-            except TROUBLE as problem:
-                got = {"rate": 0.0, "answered": 0, "sent": 0, "problem": str(problem),
-                       "samples": {"asked": 0, "answered": 0, "wrong": 0}}
-            rows[system.name].append(got)
-            say(f"{what} {number + 1}/{rounds} {system.name}: {got['rate']:,.0f}/s"
-                + (f"  {100 * got['share']:.1f} % its way" if "share" in got else "")
-                + (f"  {got['samples']['wrong']} WRONG" if got["samples"]["wrong"] else "")
-                + (f"  {got['problem']}" if "problem" in got else ""))
-    return rows
+def told_rate(got):
+    return (f"{got['rate']:,.0f}/s"
+            + (f"  {100 * got['share']:.1f} % its way" if "share" in got else "")
+            + (f"  {got['samples']['wrong']} WRONG" if got["samples"]["wrong"] else ""))
 
 
 def guns(lab, args, running, shape="uniform", rounds=None):
-    return flat_out(lab, args, [s for s in running if s.gun], f"kxdpgun, {shape},",
-                    lambda s, n: gun_round(lab, args, s, shape, n), rounds)
+    return interleave([s for s in running if s.gun], f"kxdpgun, {shape},",
+                      rounds or args.rounds,
+                      lambda s, n, over: gun_round(lab, args, s, shape, n, over), told_rate)
 
 
 def perfs(lab, args, running):
-    return flat_out(lab, args, [s for s in running if s.perf], "dnsperf",
-                    lambda s, n: perf_round(lab, args, s, n))
+    return interleave([s for s in running if s.perf], "dnsperf", args.rounds,
+                      lambda s, n, over: perf_round(lab, args, s, n, over), told_rate)
 
 
-def clients(lab, args, running):
+def clients(lab, args, running, rounds):
     """{clients: {system: [round]}}: closed loop, one query on its way per client."""
     chosen = [s for s in running if s.perf]
-    return {count: flat_out(lab, args, chosen, f"{count} clients,",
-                            lambda s, n, c=count: perf_round(lab, args, s, n, c), 1)
-            for count in CLIENTS}
+    return {count: interleave(
+        chosen, f"{count} clients,", rounds,
+        lambda s, n, over, c=count: perf_round(lab, args, s, n, over, c), told_rate)
+        for count in CLIENTS}
 
 
 # ---- latency ----
 
-def probe_round(lab, system, rate, seconds):
-    """One paced probe on a second client beside kxdpgun at @rate."""
+def probe(lab, system, queries, seconds):
+    """A paced dnsperf on a second client.  Returns p50 to p99.9, and how many were asked."""
+    got = load.dnsperf(lab, system, queries, seconds, rate=PROBE_RATE, place="probe",
+                       verbose=True)
+    return {**{f"p{p:g}": load.percentile(got["latency_us"], p / 100)
+               for p in (50, 90, 99, 99.9)}, "probed": len(got["latency_us"])}
+
+
+def gun_probe(lab, system, rate, seconds, over):
+    """The probe beside kxdpgun at @rate."""
     window = seconds + 1
     queries = system.queries("uniform", int(rate * window))
-    probe = system.queries("uniform", PROBE_RATE * seconds) if system.kind == "distinct" \
+    asked = system.queries("uniform", PROBE_RATE * seconds) if system.kind == "distinct" \
         else queries
-    with awake(system), load.Background(lab, system, queries, rate, window) as gun:
-        got = load.dnsperf(lab, system, probe, seconds, rate=PROBE_RATE, place="probe",
-                           verbose=True)
-    sent = gun.got["sent"]
-    return {**{f"p{p:g}": load.percentile(got["latency_us"], p / 100)
-               for p in (50, 90, 99, 99.9)},
-            "probed": len(got["latency_us"]), "rate": rate,
-            "lost": 1 - gun.got["answered"] / sent if sent else 1.0}
+    with awake(system):
+        with load.Background(lab, system, queries, rate, window) as gun:
+            got = probe(lab, system, asked, seconds)
+            time.sleep(0.3)  # kxdpgun's end is not the probe's
+            over()
+    return paced(got, gun.got, rate, window)
+
+
+def perf_probe(lab, system, rate, seconds, over):
+    """The probe beside dnsperf in open loop at @rate: sockets can do it, generic mode too."""
+    queries = system.queries("uniform", 0)
+    window = seconds + 0.5
+    with awake(system):
+        process = lab.popen("gen", load.perf_argv(system, queries, window, rate, 8, OUTSTANDING,
+                                                  0.2, 2))
+        time.sleep(0.2)
+        got = probe(lab, system, queries, seconds)
+        load_ = load.perf_read(lab.finish(process, 30))
+        over()
+    return {**paced(got, load_, rate, window), "answered_rate": load_["rate"]}
+
+
+def paced(got, load_, rate, seconds):
+    sent = load_["sent"]
+    return {**got, "rate": rate, "sent_rate": sent / seconds,
+            "lost": max(0, 1 - load_["answered"] / sent) if sent else 1.0}
+
+
+def told_latency(got):
+    return (f"p50 {got['p50']:.0f}, p99 {got['p99']:.0f}, p99.9 {got['p99.9']:.0f} us, "
+            f"lost {got['lost']:.1%}")
+
+
+def beside(chosen, capacity, rounds, what, one_round):
+    """{system: {share or "equal": [round, ...]}}; @rounds: {share: how many}."""
+    found = {s.name: {} for s in chosen}
+    for share, count in rounds.items():
+        rows = interleave(chosen, f"{what} at {share}", count, lambda s, n, over, share=share:
+                          one_round(s, EQUAL_RATE if share == "equal"
+                                    else capacity[s.name] * share, over), told_latency)
+        for name, got in rows.items():
+            found[name][str(share)] = got
+            for one in got:
+                if one.get("sent_rate", math.inf) < 0.9 * one.get("rate", 0):
+                    trouble(f"the generator sent {one['sent_rate']:,.0f}/s of "
+                            f"{one['rate']:,.0f}/s asked, to {name}",
+                            "the latency is that of the lower rate: use a quieter machine")
+    return found
 
 
 def latency(lab, running, capacity, rounds, seconds):
-    """{system: {share or "equal": [round, ...]}}; @rounds: {share: how many}."""
-    chosen = [s for s in running if s.gun and capacity.get(s.name)]
-    found = {s.name: {} for s in chosen}
-    for share, count in rounds.items():
-        for number in range(count):
-            for system in chosen:
-                rate = EQUAL_RATE if share == "equal" else capacity[system.name] * share
-                try:
-                    got = probe_round(lab, system, rate, seconds)
-                except TROUBLE as problem:
-                    got = {"problem": str(problem)}
-                found[system.name].setdefault(str(share), []).append(got)
-                say(f"latency at {share} {number + 1}/{count} {system.name}: " + (
-                    f"p50 {got['p50']:.0f}, p99 {got['p99']:.0f}, p99.9 {got['p99.9']:.0f} us"
-                    if "p50" in got else got["problem"]))
-    return found
+    """Beside kxdpgun."""
+    return beside([s for s in running if s.gun and capacity.get(s.name)], capacity, rounds,
+                  "latency", lambda s, rate, over: gun_probe(lab, s, rate, seconds, over))
 
 
-# ---- CPU ----
-
-def cpu_round(lab, system, seconds):
-    """
-    us of CPU per query, the whole machine's, at the equal rate.  By dnsperf: kxdpgun
-    spins between its batches, and would hide what is done on its core.
-    """
-    end = f"g{system.i}"
-    queries = system.queries("uniform", EQUAL_RATE * (seconds + 2))
-    lab.run("gen", ["ip", "-force", "link", "set", "dev", end, "xdpdrv", "obj", lab.bpf("pass"),
-                    "sec", "xdp"], 10)
-    try:
-        with awake(system), ThreadPoolExecutor(1) as pool:
-            load_ = pool.submit(load.dnsperf, lab, system, queries, seconds + 1, EQUAL_RATE)
-            time.sleep(0.5)
-            began, idle = time.monotonic(), load.idle_seconds()
-            time.sleep(seconds)
-            wall, idle = time.monotonic() - began, load.idle_seconds() - idle
-            got = load_.result()
-    finally:
-        lab.run("gen", ["ip", "link", "set", "dev", end, "xdpdrv", "off"], 10)
-    if got["rate"] < 0.9 * EQUAL_RATE:
-        raise labs.LabError(f"{got['rate']:,.0f} of {EQUAL_RATE:,} answered a second")
-    return (wall * os.cpu_count() - idle) / (got["rate"] * wall) * 1e6
+def open_loop(lab, running, capacity, rounds, seconds):
+    """Beside dnsperf in open loop: what of a steady rate is answered, and how late."""
+    return beside([s for s in running if s.perf and capacity.get(s.name)], capacity, rounds,
+                  "open loop", lambda s, rate, over: perf_probe(lab, s, rate, seconds, over))
 
 
-def cpu(lab, running, rounds, seconds):
-    chosen = [s for s in running if s.name != "testpmd"]  # it polls
-    found = {s.name: [] for s in chosen}
-    for number in range(rounds):
-        for system in chosen:
-            try:
-                found[system.name].append(cpu_round(lab, system, seconds))
-                say(f"cpu {number + 1}/{rounds} {system.name}: "
-                    f"{found[system.name][-1]:.1f} us/query")
-            except TROUBLE as problem:
-                say(f"cpu {system.name}: {problem}")
-    return found
-
-
-def idle_share(system, seconds=3):
-    """CPU of all its processes while nobody asks anything, of one core."""
-    with awake(system):
-        time.sleep(0.5)
-        before = load.run_seconds(system.pids())
-        time.sleep(seconds)
-        return (load.run_seconds(system.pids()) - before) / seconds
-
+# ---- XDP ----
 
 def run_time(lab, system):
     """ns per run of the XDP program under live load, with kernel.bpf_stats."""
     path = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-    old = path.read_text()
+    old = path.read_text(encoding="ascii")
     rate = rate_of(system, load.FLAT_OUT)
-    queries = system.queries("uniform", rate)
     try:
-        path.write_text("1")
+        queries = system.queries("uniform", rate)
+        path.write_text("1", encoding="ascii")
         with awake(system):
             before = system.run_ns()
             load.kxdpgun(lab, system, queries, rate, 1)
             after = system.run_ns()
-    except TROUBLE:
+    except TROUBLE as problem:
+        say(f"ns per run of {system.name}: {problem}")
         return None
     finally:
-        path.write_text(old)
+        path.write_text(old, encoding="ascii")
     if not before or not after or after[1] == before[1]:
         return None
     return (after[0] - before[0]) / (after[1] - before[1])
@@ -263,7 +306,7 @@ def until_answered_by_xdp(system, began, asked=100):
         if right == asked and system.counters()["ANSWERED_LOCAL"] - before >= asked:
             return time.monotonic() - began
         if system.lab.stopping.is_set():
-            break
+            raise labs.LabError("stopped")
         time.sleep(0.05)
     raise labs.LabError(f"{right} of {asked} hosts answered, not all by XDP, after a minute")
 

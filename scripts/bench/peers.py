@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What lane53's users would otherwise run, each with the configuration its own
-documentation recommends for speed, on two cores.
+documentation recommends for speed; docs/benchmarks.md names the pages.
 """
 import lab as labs
 import names
@@ -48,7 +48,7 @@ class Nsd(System):
         conf = self.write("nsd.conf", f"""server:
     ip-address: {self.address}
     ip-address: {self.address6}
-    server-count: 2
+    server-count: {self.threads}
     reuseport: yes
     username: ""
     zonesdir: "{self.dir}"
@@ -79,6 +79,7 @@ class Unbound(Upstreamed, System):
 
     def configure(self):
         self.upstream()
+        slabs = 1 << (self.threads - 1).bit_length()  # a power of 2 close to the threads
         conf = self.write("unbound.conf", f"""server:
     interface: {self.address}
     interface: {self.address6}
@@ -90,14 +91,14 @@ class Unbound(Upstreamed, System):
     directory: "{self.dir}"
     pidfile: "{self.dir}/unbound.pid"
     use-syslog: no
-    num-threads: 2
+    num-threads: {self.threads}
     so-reuseport: yes
     so-rcvbuf: 4m
     so-sndbuf: 4m
-    msg-cache-slabs: 2
-    rrset-cache-slabs: 2
-    infra-cache-slabs: 2
-    key-cache-slabs: 2
+    msg-cache-slabs: {slabs}
+    rrset-cache-slabs: {slabs}
+    infra-cache-slabs: {slabs}
+    key-cache-slabs: {slabs}
     msg-cache-size: 512m
     rrset-cache-size: 1g
     outgoing-range: 8192
@@ -126,11 +127,11 @@ class Dnsdist(Upstreamed, System):
 
     def configure(self):
         self.upstream()
+        # one thread for each: the manual's way to more cores
+        locals_ = "".join(f'addLocal("{at}:53", {{reusePort=true}})\n' for at in
+                          (self.address, f"[{self.address6}]") for _ in range(self.threads))
         conf = self.write("dnsdist.conf", f"""setACL({{"0.0.0.0/0", "::/0"}})
-addLocal("{self.address}:53", {{reusePort=true}})
-addLocal("{self.address}:53", {{reusePort=true}})
-addLocal("[{self.address6}]:53", {{reusePort=true}})
-newServer({{address="127.0.0.1:5300", healthCheckMode="up"}})
+{locals_}newServer({{address="127.0.0.1:5300", healthCheckMode="up"}})
 pc = newPacketCache({max(10000, 2 * self.count)}, {{maxTTL=86400, numberOfShards=4}})
 getPool(""):setCache(pc)
 setRingBuffersSize(100)
@@ -172,14 +173,14 @@ class CoreDns(Upstreamed, System):
         self.upstream()
         conf = self.write("Corefile", f""".:53 {{
     bind {self.address} {self.address6}
-    multisocket 2
+    multisocket {self.threads}
     cache 3600 {{
         success {max(9984, 2 * self.count)} 3600
     }}
     forward . 127.0.0.1:5300
 }}
 """)
-        self.spawn("coredns", "-conf", conf, "-quiet", env={"GOMAXPROCS": "2"})
+        self.spawn("coredns", "-conf", conf, "-quiet", env={"GOMAXPROCS": str(self.threads)})
 
     def version(self):
         return labs.sh("coredns", "-version").split()[0]

@@ -9,7 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend must be chosen first)
 
-from figures import baseline, cpu_above, latency, middle, rates, ratio  # noqa: E402
+from figures import (  # noqa: E402
+    cpu_above, cpu_rounds, cpu_spread, latency, middle, rates, ratio)
 
 OURS, CEILING, OTHERS = "#c44e52", "#8c8c8c", "#4c72b0"
 KEYS = ("p50", "p90", "p99", "p99.9")
@@ -57,13 +58,13 @@ def bars(run, how, title):
     return finish(figure)
 
 
-def distribution(run, share, title):
+def distribution(run, share, title, how="latency"):
     """p50 to p99.9 of each system, as a line through four marks."""
-    names = [n for n in run["latency"] if not math.isnan(latency(run, n, share, "p50"))]
-    names.sort(key=lambda n: latency(run, n, share, "p99"))
+    names = [n for n in run[how] if not math.isnan(latency(run, n, share, "p50", how))]
+    names.sort(key=lambda n: latency(run, n, share, "p99", how))
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 1.4))
     for y, name in enumerate(names):
-        points = [latency(run, name, share, key) for key in KEYS]
+        points = [latency(run, name, share, key, how) for key in KEYS]
         axes.plot(points, [y] * len(points), color=colour(name), linewidth=2, zorder=1)
         for x, marker, size in zip(points, "|oDs", (90, 26, 34, 22)):
             axes.scatter(x, y, marker=marker, s=size, color=colour(name), zorder=2)
@@ -135,42 +136,47 @@ def over_load(run):
 
 
 def cpu(run):
-    names = [n for n in run["cpu_us"] if n != "reflector" and run["cpu_us"][n]]
+    names = [n for n in run["cpu"]["rounds"] if n != "reflector"
+             and cpu_rounds(run, n, "above")]
     names.sort(key=lambda n: cpu_above(run, n))
-    base = statistics.median(run["cpu_us"]["reflector"])
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 1.4))
     for y, name in enumerate(names):
-        got = [v - base for v in run["cpu_us"][name]]
-        mid = statistics.median(got)
+        got = cpu_rounds(run, name, "above")
+        mid = cpu_above(run, name)
         axes.barh(y, mid, color=colour(name), capsize=3, ecolor="#333333",
                   xerr=[[mid - min(got)], [max(got) - mid]])
-    own = [v - base for v in run["cpu_us"]["reflector"]]
-    axes.axvspan(min(own), max(own), color=CEILING, alpha=0.3)
+        axes.text(max(*got, 0), y, f"  {mid:.2f}", va="center", fontsize=8)
+    spread = cpu_spread(run)
+    if not math.isnan(spread):
+        axes.axvspan(-spread / 2, spread / 2, color=CEILING, alpha=0.3)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlabel("us of CPU per query above the reflector's, at 20,000 queries/s, whole "
-                    "machine; grey: the reflector's spread")
-    axes.set_title("CPU per query", fontsize=11)
+    axes.margins(x=0.08)
+    axes.set_xlabel("us of CPU per query above the reflector's, whole machine: median and range\n"
+                    "of the pairs; grey: the spread of the reflector against itself")
+    axes.set_title(f"CPU per query at {run['cpu']['rate']:,} queries/s", fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     return finish(figure)
 
 
 def shapes(run):
-    """Ratio to the reflector of the same shape, grouped by shape."""
+    """Ratio to the reflector of the same shape: a table of colours, one row a system."""
     all_shapes = {"uniform": run["gun"], **run["shapes"]}
     names = [n for n in next(iter(run["shapes"].values())) if n != "reflector"]
-    figure, axes = plt.subplots(figsize=(9, 4.6))
-    width = 0.8 / len(all_shapes)
-    for k, (shape, rows) in enumerate(all_shapes.items()):
-        part = {"gun": rows}
-        axes.bar([x + k * width for x in range(len(names))],
-                 [ratio(part, n, "reflector") for n in names], width,
-                 label=shape, color=plt.cm.viridis(k / len(all_shapes)))
-    axes.set_xticks([x + 0.4 - width / 2 for x in range(len(names))], names, rotation=20)
-    axes.set_ylabel("rate, of the reflector's")
-    axes.set_title("Shapes of load, 1,000 names (kxdpgun)", fontsize=11)
-    axes.legend(fontsize=8, ncol=3)
-    axes.grid(axis="y", alpha=0.3)
+    names.sort(key=lambda n: -ratio(run, n, "reflector"))
+    cells = [[ratio({"gun": rows}, n, "reflector") for rows in all_shapes.values()]
+             for n in names]
+    figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 1.2))
+    shown = axes.imshow(cells, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
+    for y, row in enumerate(cells):
+        for x, value in enumerate(row):
+            axes.text(x, y, "–" if math.isnan(value) else f"{value:.2f}", ha="center",
+                      va="center", fontsize=8, color="white" if value > 0.6 else "black")
+    axes.set_xticks(range(len(all_shapes)), all_shapes)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title(f"Shapes of load, {run['names']:,} names (kxdpgun): rate of the reflector's",
+                   fontsize=11)
+    figure.colorbar(shown, ax=axes, pad=0.02)
     return finish(figure)
 
 
@@ -188,9 +194,12 @@ def all_of(result):
         if any(share in found for found in first.get("latency", {}).values()):
             images[f"latency-{share.replace('0.5', 'half')}"] = distribution(
                 first, share, f"Latency of each one at {what}")
+    if any("0.5" in found for found in first.get("open", {}).values()):
+        images["latency-open"] = distribution(
+            first, "0.5", "Latency beside dnsperf in open loop, at half of its closed loop", "open")
     if any("0.1" in found for found in first.get("latency", {}).values()):
         images["latency-load"] = over_load(first)
-    if first.get("cpu_us", {}).get("reflector"):
+    if cpu_rounds(first, "reflector", "us"):
         images["cpu"] = cpu(first)
     if first.get("clients"):
         images["clients"] = over_clients(first)

@@ -10,6 +10,7 @@ import statistics
 
 import figures
 import plots
+import record
 
 RECORDED = pathlib.Path(__file__).resolve().parents[2] / "docs/benchmarks/results.json"
 NOISE = 0.15  # ratios of interleaved rounds move by this much on a shared machine
@@ -21,37 +22,81 @@ vertical-align:top}th{background:#f4f4f4}pre{background:#f4f4f4;padding:1em;over
 .bad{background:#fbe3e4}.good{background:#e6f4e6}img{max-width:100%}"""
 
 
+def core_pairs(result):
+    """A sentence on where the host put the cores, which no run can choose."""
+    got = sorted(ns for run in result["runs"] for ns in figures.pair_ns(run))
+    if not got:
+        return ""
+    near = sum(ns < 2 * got[0] for ns in got) / len(got)
+    if near == 1:
+        return f" A cache line took {statistics.median(got):.0f} ns from core to core."
+    return (f" A cache line took {got[0]:.0f} ns from core to core at best and "
+            f"{statistics.median(got):.0f} in the median; in {near:.0%} of the rounds the two "
+            "cores were near each other. Whatever hands packets from core to core (all but "
+            "XDP) is about twice as fast then.")
+
+
 def preface(result):
     size = f"`--{result['size']}`, {result.get('took_s', 0) / 60:.1f} minutes"
-    return (f"All systems and the generator share cores {result['cores_used']}; {result['rounds']} "
+    return core_pairs(result)[1:] + " " + (f"All systems and the generator share cores {result['cores_used']}; {result['rounds']} "
             f"interleaved rounds of {result['seconds']} s flat out; {size}. Compare the ratios, not the "
             "rates: each stands beside a reflector's round of the same minute.")
 
 
-def latency_rows(run):
+def latency_rows(run, how):
     rows = []
-    for name, found in run.get("latency", {}).items():
+    for name, found in run.get(how, {}).items():
+        base = figures.baseline(run, name) if how == "latency" else "reflector-gen"
         for share, got in found.items():
+            p99 = figures.latency(run, name, share, "p99", how)
             lost = [r["lost"] for r in got if "lost" in r]
-            rows.append({"system": name,
-                         "load": "20,000/s" if share == "equal" else f"{float(share):.0%}",
-                         **{f"{key}_us": figures.number(figures.latency(run, name, share, key),
-                                                        "{:.0f}") for key in plots.KEYS},
-                         "lost": f"{max(lost):.2%}" if lost else "",
+            rate = [r["sent_rate"] for r in got if "sent_rate" in r]
+            rows.append({"system": name, "load": "equal" if share == "equal" else
+                         f"{float(share):.0%} of its own",
+                         "queries/s": f"{statistics.median(rate):,.0f}" if rate else "",
+                         **{f"{key}, us": figures.number(
+                             figures.latency(run, name, share, key, how), "{:.0f}")
+                            for key in plots.KEYS},
+                         f"p99 of the {base}'s": figures.number(
+                             p99 / figures.latency(run, base, share, "p99", how)),
+                         "lost": f"{statistics.median(lost):.2%}" if lost else "",
                          "notes": next((r["problem"] for r in got if "problem" in r), "")})
     return rows
 
 
+def cpu_rows(run):
+    rows, spread = [], figures.cpu_spread(run)
+    for name in run.get("cpu", {}).get("rounds", ()):
+        above = figures.cpu_above(run, name)
+        got = sorted(figures.cpu_rounds(run, name, "above"))
+        if not got:
+            continue
+        rows.append({"system": name, "whole machine, us": figures.number(figures.cpu(run, name)),
+                     "of the reflector's": figures.number(
+                         figures.cpu(run, name) / figures.cpu(run, "reflector")),
+                     "above the reflector's, us": "" if name == "reflector" else
+                     f"< spread ({above:.2f})" if above < spread else f"{above:.2f}",
+                     "of its rounds": f"{got[0]:.2f} to {got[-1]:.2f}",
+                     "rounds": len(got),
+                     "others' share of a core": f"{max(figures.cpu_rounds(run, name, 'others')):.1%}"})
+    return rows
+
+
 def client_rows(run):
-    return [{"system": name, **{f"{count} clients": round(statistics.median(
-        r["rate"] for r in rows[name])) for count, rows in run["clients"].items()}}
-        for name in next(iter(run["clients"].values()), {})] if run.get("clients") else []
+    rows = []
+    for name in next(iter(run.get("clients", {}).values()), ()):
+        row = {"system": name}
+        for count, found in run["clients"].items():
+            part = {"perf": found}
+            rate = figures.middle(part, name, "perf")
+            of = figures.ratio(part, name, "reflector-gen", "perf")
+            row[f"{count} clients"] = "" if math.isnan(rate) else f"{rate:,.0f} ({of:.2f})"
+        rows.append(row)
+    return rows
 
 
 def shape_rows(run):
-    if not run.get("shapes"):
-        return []
-    names = next(iter(run["shapes"].values()))
+    names = next(iter(run.get("shapes", {}).values()), ())
     return [{"system": name, "uniform": figures.number(figures.ratio(run, name, "reflector")),
              **{shape: figures.number(figures.ratio({"gun": rows}, name, "reflector"))
                 for shape, rows in run["shapes"].items()}} for name in names]
@@ -63,16 +108,35 @@ def load_rows(result):
         for run in result["runs"]}} for name in result["runs"][0]["systems"]]
 
 
+def time_rows(result):
+    return [{"names": f"{run['names']:,}", "part": part, "s": took}
+            for run in result["runs"] for part, took in run.get("sections_s", {}).items()]
+
+
 def sections(result):
     """[(title, rows)]: what Markdown and HTML both show."""
     first = result["runs"][0]
-    found = [("Floors and goals", figures.target_rows(result))]
+    names = f"{first['names']:,} names"
+    rate = first.get("cpu", {}).get("rate", 0)
+    found = [("What went wrong", [{"what": t["what"], "what to do": t["do"]}
+                                  for t in result.get("troubles", ())]),
+             ("Floors and goals", figures.target_rows(result))]
     for run in result["runs"]:
         found.append((f"Flat out, {run['names']:,} names", figures.table(run)))
-    found.append((f"Latency of a paced probe, {first['names']:,} names", latency_rows(first)))
-    found.append(("Concurrent clients, dnsperf, answers/s", client_rows(first)))
-    found.append(("Shapes of load, rate of the reflector's", shape_rows(first)))
-    found.append(("From start to the last name answered", load_rows(result)))
+    found += [(f"Latency of a paced probe beside kxdpgun, {names}", latency_rows(first, "latency")),
+              (f"Open loop: dnsperf at a steady rate, a paced probe beside it, {names}",
+               latency_rows(first, "open")),
+              (f"CPU per query at {rate:,} queries/s; spread of the same thing twice: "
+               f"{figures.cpu_spread(first):.2f} us", cpu_rows(first)),
+              ("Concurrent clients, dnsperf: answers/s (of the generic reflector's)",
+               client_rows(first))]
+    for run in result["runs"]:
+        found.append((f"Shapes of load, {run['names']:,} names: rate of the reflector's",
+                      shape_rows(run)))
+    found += [("Shapes", [{"shape": k, "questions": v} for k, v in result.get("kinds", {}).items()]
+               if first.get("shapes") else []),
+              ("From start to the last name answered", load_rows(result)),
+              ("Where the time of this run went", time_rows(result))]
     return [(title, rows) for title, rows in found if rows]
 
 
@@ -84,9 +148,7 @@ def markdown(result):
     lines = ["# Benchmark run", "",
              " · ".join(f"{k} {v}" for k, v in result["machine"].items()), "", preface(result)]
     for title, rows in sections(result):
-        lines += ["", f"## {title}", "", "| " + " | ".join(rows[0]) + " |",
-                  "|" + "---|" * len(rows[0])]
-        lines += ["| " + " | ".join(str(v) for v in row.values()) + " |" for row in rows]
+        lines += ["", f"## {title}", "", *record.markdown_table(rows)]
     for name, why in skipped(result).items():
         lines.append(f"\nSkipped: **{name}**: {why}")
     return "\n".join(lines) + "\n"

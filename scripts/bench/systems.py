@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import lab as labs
@@ -18,7 +19,8 @@ import load
 import names
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-BUILD = TOP / "build"
+BUILD = pathlib.Path(os.environ.get("LAB_BUILD", TOP / "build"))
+FILES = threading.Lock()  # two rounds may want the same file
 START_S = 240  # a million names into the slowest of them, on a busy machine
 
 
@@ -33,6 +35,7 @@ class System:
     proves = ()         # counters of which 99 % of a round must be (Lane53.counters())
     settle_s = 0        # from SIGCONT to being itself again
     baseline = "reflector"
+    cores_needed = 1
     own_queries = None  # --queries
 
     def __init__(self, lab, count, cores):
@@ -43,6 +46,7 @@ class System:
         self.load_s = None
         self._files = itertools.count()
         self.client = None
+        self.gone = ""  # why it is not measured any more
 
     # ---- to be filled in by each ----
     def configure(self):
@@ -63,6 +67,11 @@ class System:
     @property
     def address6(self):
         return f"fd54:{self.i}::1"
+
+    @property
+    def threads(self):
+        """Of a server that is told how many: one a core."""
+        return len(self.cores.split(","))
 
     @property
     def dir(self):
@@ -94,11 +103,24 @@ class System:
 
     def answers(self):
         """Is it up?  It is when the last of its names is answered, and right."""
-        if any(p.poll() is not None for p in self.processes):
-            tail = (self.lab.dir / f"{self.name}.log").read_text(errors="replace")[-300:]
-            raise labs.LabError(f"{self.name} ended: {tail.strip()}")
+        if self.ended():
+            raise labs.LabError(self.ended())
         got = self.client.ask(names.host(self.count - 1))
         return bool(got) and self.is_right(*got, names.address(self.count - 1))
+
+    def ended(self):
+        """Which of its processes is not there any more, and its last words; or ""."""
+        for process in self.processes:
+            if process.poll() is None:
+                continue
+            tail = self.log.read_text(errors="replace").strip().splitlines()[-2:]
+            return f"{pathlib.Path(process.args[5]).name} ended with {process.returncode}" + (
+                f" ({' / '.join(tail)[-300:]})" if tail else "")
+        return ""
+
+    @property
+    def log(self):
+        return self.lab.dir / f"{self.name}.log"
 
     def sample(self, rng):
         """A name to ask about during a round, and its address."""
@@ -119,9 +141,17 @@ class System:
         elif self.own_queries:
             return self.own_queries
         path = self.lab.dir / f"queries-{kind}-{self.count}"
-        if not path.exists():
-            names.write_queries(path, self.count, max(self.count, 10_000), kind)
+        with FILES:
+            if not path.exists():
+                names.write_queries(path, self.count, max(self.count, 10_000), kind)
         return path
+
+    def configurations(self):
+        """{file or "command": text}: what it runs with."""
+        found = {p.name: p.read_text(errors="replace") for p in sorted(self.dir.glob("*"))
+                 if p.name == "Corefile" or p.suffix == ".conf"}
+        found["command"] = "\n".join(" ".join(p.args[5:]) for p in self.processes)
+        return found
 
     def pids(self):
         return [pid for p in self.processes if p.poll() is None
@@ -184,6 +214,8 @@ class Ceiling(System):
     needs = ("clang", "ip", "bpftool")
 
     def answers(self):
+        if self.ended():
+            raise labs.LabError(self.ended())
         got = self.client.ask("anything." + names.ORIGIN)
         return bool(got) and self.is_right(*got, None)
 
@@ -216,6 +248,7 @@ class Testpmd(Ceiling):
     name = "testpmd"
     what = "DPDK testpmd, io mode, behind a lane like lane53's: turned round, sent back"
     needs = Ceiling.needs + ("dpdk-testpmd",)
+    cores_needed = 2
 
     def configure(self):
         ns = f"{self.lab.id}-{self.place}"
@@ -390,7 +423,7 @@ def knot_conf(system, listen, xdp=""):
     return f"""server:
     rundir: "{system.dir}"
     listen: [ {', '.join(f'"{at}"' for at in listen)} ]
-    udp-workers: 2
+    udp-workers: {system.threads}
 {xdp}log:
   - target: stderr
     any: warning
@@ -457,6 +490,8 @@ class Lane53Upstream(Lane53):
                              self.lab.bpf("upstream"), "sec", "xdp"], 10)
 
     def answers(self):
+        if self.ended():
+            raise labs.LabError(self.ended())
         got = self.client.ask("start.wild." + names.ORIGIN)
         return bool(got) and self.is_right(*got, names.WILD)
 
