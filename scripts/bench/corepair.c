@@ -77,7 +77,8 @@ int main(int argc, char **argv)
 
 		for (; i < (s + 1) * TURNS; i++) {
 			atomic_store_explicit(&turn, 2 * i + 1, memory_order_release);
-			while (atomic_load_explicit(&turn, memory_order_acquire) != 2 * i + 2)
+			while (atomic_load_explicit(&turn, memory_order_acquire) !=
+			       2 * i + 2)
 				;
 		}
 		took[s] = (now_ns() - began) / (2.0 * TURNS);
