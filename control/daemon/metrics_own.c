@@ -5,7 +5,6 @@
 #include "daemon/metrics_parts.h"
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
-#include "daemon/selfpoll.h"
 #include "stats/stats.h"
 #include <stddef.h>
 #include <string.h>
@@ -196,28 +195,10 @@ static void put_state(struct exposition *out, const struct metrics *in)
 	}
 }
 
-static void put_health(struct exposition *out, const struct selfpoll_counts *health)
-{
-	static const double bounds[] = { SELFPOLL_BOUNDS };
-
-	exposition_family(out, "coredns_health_request_duration_seconds",
-			  EXPOSITION_HISTOGRAM,
-			  "How long the daemon's own requests to /health took.");
-	exposition_histogram(out, NULL,
-			     &(struct exposition_histogram){
-				     bounds, SELFPOLL_BOUNDS_COUNT, health->buckets,
-				     (double)health->sum_ns / 1e9 });
-	exposition_family(out, "coredns_health_request_failures_total",
-			  EXPOSITION_COUNTER, "Those that failed.");
-	exposition_count(out, NULL, health->failures);
-}
-
 void metrics_put_own(struct exposition *out, const struct metrics *in)
 {
 	put_workers(out, in);
 	put_state(out, in);
-	if (in->health)
-		put_health(out, in->health);
 	if (!in->outcomes)
 		return;
 	put_outcomes(out, in);

@@ -11,7 +11,7 @@ struct metrics;
 /* "NOERROR"; in @room if it has no name. */
 const char *metrics_rcode(char room[8], unsigned rcode);
 
-/* Versions, reloads, directives, hosts. */
+/* Versions, reloads, directives, hosts, health. */
 void metrics_put_process(struct exposition *out, const struct metrics *in);
 
 /*

@@ -5,6 +5,7 @@
 #include "daemon/exposition.h"
 #include "daemon/metrics.h"
 #include "daemon/metrics_parts.h"
+#include "daemon/selfpoll.h"
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,9 +124,27 @@ static void put_hosts(struct exposition *out, const struct metrics *in)
 	exposition_value(out, NULL, newest_s);
 }
 
+static void put_health(struct exposition *out, const struct selfpoll_counts *health)
+{
+	static const double bounds[] = { SELFPOLL_BOUNDS };
+
+	exposition_family(out, "coredns_health_request_duration_seconds",
+			  EXPOSITION_HISTOGRAM,
+			  "How long the daemon's own requests to /health took.");
+	exposition_histogram(out, NULL,
+			     &(struct exposition_histogram){
+				     bounds, SELFPOLL_BOUNDS_COUNT, health->buckets,
+				     (double)health->sum_ns / 1e9 });
+	exposition_family(out, "coredns_health_request_failures_total",
+			  EXPOSITION_COUNTER, "Those that failed.");
+	exposition_count(out, NULL, health->failures);
+}
+
 void metrics_put_process(struct exposition *out, const struct metrics *in)
 {
 	put_versions(out, in);
 	put_plugins(out, in);
 	put_hosts(out, in);
+	if (in->health)
+		put_health(out, in->health);
 }
