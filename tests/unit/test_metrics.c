@@ -10,6 +10,7 @@
 #include "lane53/wire.h"
 #include "prom_text.h"
 #include "stats/stats.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -487,6 +488,33 @@ static void families_are_corednss(void)
 	}
 }
 
+static char *read_docs(void)
+{
+	FILE *file = fopen(CHECK_SOURCE_ROOT "/docs/metrics.md", "r");
+	char *text = NULL;
+	size_t room = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_TRUE_FATAL(getdelim(&text, &room, '\0', file) > 0);
+	fclose(file);
+	return text;
+}
+
+/* Each family has its row in docs/metrics.md, of its type. */
+static void families_are_documented(void)
+{
+	char *docs = read_docs(), row[256], type[16];
+
+	for (unsigned i = 0; i < checked.seen_count; i++) {
+		CU_ASSERT_TRUE(prom_text_type(&checked, checked.seen[i], type));
+		snprintf(row, sizeof(row), "\n| `%s` | %s | ", checked.seen[i], type);
+		if (!strstr(docs, row))
+			printf("\n    docs/metrics.md has no row%s", row);
+		CU_ASSERT_PTR_NOT_NULL(strstr(docs, row));
+	}
+	free(docs);
+}
+
 /* The reader itself finds what is wrong. */
 static void the_reader_reads(void)
 {
@@ -523,6 +551,7 @@ static const struct check_case cases[] = {
 	{ "the reader reads", the_reader_reads },
 	{ "everything", everything },
 	{ "families are CoreDNS's", families_are_corednss },
+	{ "families are documented", families_are_documented },
 	{ "nothing yet", nothing_yet },
 	{ "all labels", all_labels },
 	{ "equal labels add up", equal_labels_add_up },
