@@ -85,7 +85,6 @@ struct gathering {
 	bool existence;
 	const uint8_t *top;
 	struct store_read *read;
-	enum publish_extent extent;
 	int error;
 };
 
@@ -104,7 +103,7 @@ static bool mark_owner(void *context, const uint8_t *owner, const struct rrset *
 	struct gathering *g = context;
 
 	(void)set;
-	mark(g, owner, g->extent);
+	mark(g, owner, PUBLISH_WHOLE);
 	return !g->error;
 }
 
@@ -116,15 +115,21 @@ static bool mark_source(void *context, uint32_t source)
 	return !g->error;
 }
 
-static void mark_below(struct gathering *g, const uint8_t *top,
-		       enum publish_extent extent)
+static void mark_below(struct gathering *g, const uint8_t *top)
 {
 	g->top = top;
-	g->extent = extent;
 	g->read = g->inputs->before;
 	publish_each_source(g->inputs->plan, g->view, mark_source, g);
 	g->read = g->inputs->after;
 	publish_each_source(g->inputs->plan, g->view, mark_source, g);
+}
+
+static int mark_extra(void *context, const uint8_t *owner)
+{
+	struct gathering *g = context;
+
+	mark(g, owner, PUBLISH_NEGATIVE);
+	return g->error;
 }
 
 static void mark_root(struct gathering *g, const uint8_t *name)
@@ -158,9 +163,10 @@ static void take_change(struct gathering *g, const struct nameset_member *m)
 	if (m->word & CHANGE_EXISTENCE)
 		mark_enclosers(g, m->view, m->name);
 	if (m->word & CHANGE_CUT)
-		mark_below(g, m->name, PUBLISH_WHOLE);
+		mark_below(g, m->name);
 	else if (m->word & CHANGE_SOA)
-		mark_below(g, m->name, PUBLISH_NEGATIVE);
+		(void)publisher_each_extra(g->inputs->publisher, g->view->id, m->name,
+					   mark_extra, g);
 }
 
 int dirty_gather(const struct dirty_inputs *inputs, const struct plan_view *view,

@@ -40,6 +40,14 @@ struct publisher {
 		full;      /* names with answers that found no room; word: 1 = so now */
 	unsigned left_out; /* how many of them */
 	unsigned skipped;  /* names not even tried: the table is far too small */
+	/*
+	 * Names with answers of types that they do not have: NODATA, or an alias's; word:
+	 * 1 = so now.  Of a million names most have none (NEGATIVES_UP_TO), so that a new
+	 * serial, which changes all NODATA of a zone, is not the business of each.
+	 */
+	struct nameset extra;
+	size_t extra_count; /* with word 1 */
+	bool is_fresh;      /* the table is being filled: nothing to take back */
 };
 
 /* ---- names without room ---- */
@@ -64,8 +72,63 @@ static void forget_full(struct publisher *p, uint32_t view, const uint8_t *owner
 	p->left_out--;
 }
 
-static void forget_all_full(struct publisher *p)
+/* ---- names with answers of types that they do not have ---- */
+
+static void note_extra(struct publisher *p, uint32_t view, const uint8_t *owner,
+		       bool has)
 {
+	size_t n = has ? nameset_add(&p->extra, view, owner)
+		       : nameset_find(&p->extra, view, owner);
+
+	if (n == NAMESET_NONE)
+		return;
+	p->extra_count += has;
+	p->extra_count -= p->extra.at[n].word;
+	p->extra.at[n].word = has;
+}
+
+/* Names come and go: without those that have gone, once they are the most. */
+static void tidy_extra(struct publisher *p)
+{
+	struct nameset kept;
+
+	if (p->extra.count < 1024 || p->extra.count / 2 < p->extra_count)
+		return;
+	nameset_init(&kept);
+	for (size_t n = 0; n < p->extra.count; n++) {
+		const struct nameset_member *m = &p->extra.at[n];
+		size_t k = m->word ? nameset_add(&kept, m->view, m->name) : 0;
+
+		if (k == NAMESET_NONE) {
+			nameset_deinit(&kept);
+			return;
+		}
+		if (m->word)
+			kept.at[k].word = 1;
+	}
+	nameset_deinit(&p->extra);
+	p->extra = kept;
+}
+
+int publisher_each_extra(const struct publisher *p, uint32_t view, const uint8_t *top,
+			 int (*each)(void *context, const uint8_t *owner),
+			 void *context)
+{
+	int r = 0;
+
+	for (size_t n = 0; n < p->extra.count && r == 0; n++) {
+		const struct nameset_member *m = &p->extra.at[n];
+
+		if (m->word && m->view == view && name_is_below(m->name, top))
+			r = each(context, m->name);
+	}
+	return r;
+}
+
+static void forget_all(struct publisher *p)
+{
+	nameset_deinit(&p->extra);
+	p->extra_count = 0;
 	nameset_deinit(&p->full);
 	p->left_out = p->skipped = 0;
 }
@@ -84,6 +147,7 @@ int publisher_open(struct publisher **ret, struct table *table,
 		p->growth = *growth;
 	aliases_init(&p->aliases);
 	nameset_init(&p->full);
+	nameset_init(&p->extra);
 	*ret = p;
 	return 0;
 }
@@ -94,7 +158,7 @@ void publisher_close(struct publisher *p)
 		return;
 	table_close(p->table);
 	aliases_deinit(&p->aliases);
-	nameset_deinit(&p->full);
+	forget_all(p);
 	free(p);
 }
 
@@ -111,7 +175,7 @@ void publisher_detach(struct publisher *p)
 	table_close(p->table);
 	p->table = NULL;
 	aliases_deinit(&p->aliases);
-	forget_all_full(p);
+	forget_all(p);
 }
 
 bool publisher_is_on(const struct publisher *p)
@@ -129,7 +193,7 @@ void publisher_clear(struct publisher *p)
 	if (p->table)
 		table_clear(p->table);
 	aliases_deinit(&p->aliases);
-	forget_all_full(p);
+	forget_all(p);
 }
 
 /* ---- what a view draws from ---- */
@@ -170,7 +234,8 @@ bool publish_view_uses(const struct plan *plan, const struct plan_view *view,
 
 struct types {
 	uint16_t at[TYPES_MAX];
-	unsigned count;
+	unsigned count, present; /* the first are those that the name has */
+	bool is_alias;           /* every other type has an answer as well */
 	struct store_read *read;
 	const uint8_t *owner;
 };
@@ -219,6 +284,8 @@ static bool types_gather(struct types *types, const struct plan *plan,
 	publish_each_source(plan, view, add_source, &present);
 	for (unsigned i = 0; i < present.count && extent == PUBLISH_WHOLE; i++)
 		types_add(types, present.at[i]);
+	types->present = types->count;
+	types->is_alias = types_has(&present, TYPE_CNAME);
 	for (unsigned i = 0; i < ALWAYS_COUNT; i++)
 		if (extent == PUBLISH_WHOLE || !types_has(&present, always[i]))
 			types_add(types, always[i]);
@@ -235,7 +302,14 @@ static bool has_room_for_negatives(const struct publisher *p)
 	return usage.slots_used < NEGATIVES_UP_TO;
 }
 
-static void publish_type(struct publisher *p, const struct plan *plan,
+static void take_back(struct publisher *p, const struct table_key *key)
+{
+	if (!p->is_fresh)
+		(void)table_retract(p->table, key);
+}
+
+/* Return: is it published? */
+static bool publish_type(struct publisher *p, const struct plan *plan,
 			 const struct types *types, uint32_t view, uint16_t type)
 {
 	uint8_t bytes[ANSWER_ROOM], sname[255];
@@ -256,8 +330,8 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 	/* A referral is not authoritative, and its glue has owners of its own. */
 	if (result != ANSWER_DONE || !(answer.flags & FLAG_AA) || referral || !block ||
 	    (!answer.ancount && !has_room_for_negatives(p))) {
-		(void)table_retract(p->table, &key);
-		return;
+		take_back(p, &key);
+		return false;
 	}
 	meta.label = zone ? (uint8_t)zone->label : 0;
 	meta.directive = answer.directive;
@@ -265,6 +339,27 @@ static void publish_type(struct publisher *p, const struct plan *plan,
 	meta.no_do = answer.is_signed;
 	if (table_publish(p->table, &key, &answer, &meta) == TABLE_FULL)
 		note_full(p, view, types->owner);
+	return true;
+}
+
+/* Types that the name does not have: NODATA, where there is room, or an alias's. */
+static void publish_extra(struct publisher *p, const struct plan *plan,
+			  const struct types *types, uint32_t view)
+{
+	const bool any = types->is_alias || has_room_for_negatives(p);
+	bool some = false;
+
+	for (unsigned i = types->present; i < types->count; i++) {
+		const struct table_key key = { .qname = types->owner,
+					       .qtype = types->at[i],
+					       .view = view };
+
+		if (any)
+			some |= publish_type(p, plan, types, view, types->at[i]);
+		else
+			take_back(p, &key);
+	}
+	note_extra(p, view, types->owner, some);
 }
 
 void publisher_publish(struct publisher *p, const struct plan *plan,
@@ -278,10 +373,13 @@ void publisher_publish(struct publisher *p, const struct plan *plan,
 		return;
 	if (extent == PUBLISH_WHOLE)
 		aliases_forget(&p->aliases, view, owner);
-	if (!types_gather(&types, plan, v, extent))
+	if (!types_gather(&types, plan, v, extent)) {
+		note_extra(p, view, owner, false);
 		return;
-	for (unsigned i = 0; i < types.count; i++)
-		publish_type(p, plan, &types, view, types.at[i]);
+	}
+	for (unsigned i = 0; i < types.present; i++)
+		(void)publish_type(p, plan, &types, view, types.at[i]);
+	publish_extra(p, plan, &types, view);
 }
 
 void publisher_retract(struct publisher *p, const struct plan *plan,
@@ -395,15 +493,17 @@ static bool grow(struct publisher *p, const struct table_room *need,
 	if (!p->growth.begin || p->growth.begin(p->growth.context, need, &grown) < 0)
 		return false;
 	p->table = grown;
-	forget_all_full(p);
+	forget_all(p);
+	p->is_fresh = true;
 	publish_all(p, plan, read);
+	p->is_fresh = false;
 	if (p->growth.commit(p->growth.context) == 0) {
 		table_close(old);
 		return true;
 	}
 	table_close(grown);
 	p->table = old; /* the one XDP still reads */
-	forget_all_full(p);
+	forget_all(p);
 	publish_all(p, plan, read);
 	return false;
 }
@@ -413,6 +513,7 @@ unsigned publisher_settle(struct publisher *p, const struct plan *plan,
 {
 	struct table_usage usage;
 
+	tidy_extra(p);
 	while (p->left_out) {
 		const uint32_t names = p->left_out + p->skipped;
 		const uint32_t negatives = names * (ALWAYS_COUNT - 1);

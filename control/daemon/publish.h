@@ -75,7 +75,16 @@ void publisher_retract(struct publisher *publisher, const struct plan *plan,
 		       struct store_read *read, uint32_t view, const uint8_t *owner,
 		       enum publish_extent extent);
 
-/* The same for all names of @view. */
+/*
+ * Names at and below @top in @view that have answers of types published that they do not
+ * have themselves: what a new SOA changes.  @each returns 0, or what ends it.
+ */
+int publisher_each_extra(const struct publisher *publisher, uint32_t view,
+			 const uint8_t *top,
+			 int (*each)(void *context, const uint8_t *owner),
+			 void *context);
+
+/* Publish, or take back, all names of @view. */
 void publisher_publish_view(struct publisher *publisher, const struct plan *plan,
 			    struct store_read *read, uint32_t view);
 void publisher_retract_view(struct publisher *publisher, const struct plan *plan,
