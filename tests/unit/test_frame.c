@@ -386,6 +386,21 @@ static void checksums_as_the_stack_takes_them(void)
 	}
 }
 
+static void the_tag_tells_whose_it_is(void)
+{
+	const struct frame_ends ends = ends_of(false);
+	uint8_t b[256];
+	size_t len = build_question(b, &ends);
+
+	CU_ASSERT_TRUE(frame_is_upstream(b, len));
+	CU_ASSERT_FALSE(frame_is_upstream(b, 47)); /* no whole tag */
+	b[17] ^= LANE53_TAG_UPSTREAM;
+	CU_ASSERT_FALSE(frame_is_upstream(b, len)); /* a client's */
+	b[17] ^= LANE53_TAG_UPSTREAM;
+	b[12] ^= 1;
+	CU_ASSERT_FALSE(frame_is_upstream(b, len)); /* the kernel's own */
+}
+
 static const struct check_case cases[] = {
 	{ "queries are read", queries_are_read },
 	{ "lies are refused", lies_are_refused },
@@ -395,6 +410,7 @@ static const struct check_case cases[] = {
 	{ "too large is truncated", too_large_is_truncated },
 	{ "questions are whole", questions_are_whole },
 	{ "checksums as the stack takes them", checksums_as_the_stack_takes_them },
+	{ "the tag tells whose it is", the_tag_tells_whose_it_is },
 };
 
 CHECK_MAIN("frame", cases)
