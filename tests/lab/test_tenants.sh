@@ -16,20 +16,30 @@ ip -n "$LAB_ID-client" addr add 10.53.1.70/24 dev eth0
 ip -n "$LAB_ID-plain" addr add 10.53.1.2/24 dev eth0
 ip -n "$LAB_ID-node" addr add 10.53.1.1/24 dev vp
 
-# A VLAN between client and node, the tag in the frame as XDP needs it.
-vlan=
-lab_in client ethtool -K eth0 txvlan off rxvlan off >/dev/null
-lab_in node ethtool -K vc txvlan off rxvlan off >/dev/null
-if ip -n "$LAB_ID-node" link add link vc name vc.10 type vlan id 10 2>/dev/null; then
-	vlan=yes
-	ip -n "$LAB_ID-client" link add link eth0 name eth0.10 type vlan id 10
-	ip -n "$LAB_ID-node" addr add 10.53.9.1/24 dev vc.10
-	ip -n "$LAB_ID-client" addr add 10.53.9.2/24 dev eth0.10
-	ip -n "$LAB_ID-node" link set vc.10 up
-	ip -n "$LAB_ID-client" link set eth0.10 up
-else
-	echo "this kernel has no VLAN devices: tenants by VLAN are not asked"
-fi
+# Two VLANs on one more veth, with the same addresses: 10 to the client, 20 to `plain`. XDP
+# needs the tag in the frame.
+vlan=1
+ip link add vl netns "$LAB_ID-node" type veth peer name eth5 netns "$LAB_ID-client"
+lab_in client ethtool -K eth5 txvlan off rxvlan off >/dev/null
+lab_in node ethtool -K vl txvlan off rxvlan off >/dev/null
+ip -n "$LAB_ID-node" link set vl up
+ip -n "$LAB_ID-client" link set eth5 up
+for id in 10:client 20:plain; do
+	place=${id#*:} id=${id%:*}
+	ip -n "$LAB_ID-node" link add link vl name "vl.$id" type vlan id "$id" 2>/dev/null || {
+		echo "this kernel has no VLAN devices: tenants by VLAN are not asked"
+		vlan=
+		break
+	}
+	ip -n "$LAB_ID-client" link add link eth5 name "eth5.$id" type vlan id "$id"
+	[ "$place" = client ] || ip -n "$LAB_ID-client" link set "eth5.$id" netns "$LAB_ID-$place"
+	ip -n "$LAB_ID-node" addr add 10.53.9.1/24 dev "vl.$id"
+	ip -n "$LAB_ID-node" link set "vl.$id" up
+	ip -n "$LAB_ID-$place" addr add 10.53.9.2/24 dev "eth5.$id"
+	ip -n "$LAB_ID-$place" link set "eth5.$id" up
+	ip -n "$LAB_ID-$place" rule add from 10.53.9.2 lookup 9
+	ip -n "$LAB_ID-$place" route add default via 10.53.9.1 dev "eth5.$id" table 9
+done
 
 # block NAME NUMBER BINDS XDP: a server block whose every answer names it.
 block() {
@@ -66,8 +76,13 @@ block() {
 	block E 6 "$LAB_SERVICE" "xdp vb1 {
         from 10.53.6.0/25
     }"
-	[ -z "$vlan" ] || block V 5 "$LAB_SERVICE" "xdp vc {
+	[ -z "$vlan" ] || block V 5 "$LAB_SERVICE" "xdp vl {
         vlan 10
+        from 10.53.9.0/24
+    }"
+	[ -z "$vlan" ] || block W 7 "$LAB_SERVICE" "xdp vl {
+        vlan 20
+        from 10.53.9.0/24
     }"
 } >"$LAB_DIR/Corefile"
 lab_lane53
@@ -141,16 +156,17 @@ everybody() {
 	# B's client with A's address: UDP goes back where it came from
 	no_tcp=yes
 	all_ways B 2 1 plain --from 10.53.1.2
+	[ -z "$vlan" ] || all_ways W 7 0 plain --from 10.53.9.2
 	no_tcp=
 	[ -z "$vlan" ] || all_ways V 5 0 client --from 10.53.9.2
 }
 
 sockets=$(socket_queries)
 everybody
-[ "$(lab_outcome ANSWERED_LOCAL)" -ge 12 ] # 4 rounds
+[ "$(lab_outcome ANSWERED_LOCAL)" -ge $((12 + 4 * ${vlan:-0})) ] # A, AAAA and its own
 [ "$(lab_outcome FROM_LANE)" -gt 8 ]
 [ "$(socket_queries)" -ge $((sockets + 55)) ]
-echo "A, B, C and default: own answers, the same bytes by XDP, lane, sockets and TCP"
+echo "A, B, C${vlan:+, V, W} and default: own answers, the same bytes by XDP, lane, sockets and TCP"
 
 # Where a tenant has no listener it is refused, whoever else listens there.
 [ "$(lab_in client "$LAB_TOP/tests/lab/ask.py" "$SERVICE_B" who.example A | cut -c1-3)" = "5 0" ]
@@ -168,6 +184,20 @@ own B 2 overlap-udp 1
 same B overlap-udp overlap-tcp
 same B udp overlap-udp
 echo "two clients of one address, UDP and TCP: each its own tenant's answers"
+
+# Or by a VRF.
+if [ "$vlan" ] && ip -n "$LAB_ID-node" link add vrf9 type vrf table 99 2>/dev/null; then
+	lab_in node sysctl -qw net.ipv4.tcp_l3mdev_accept=1 net.ipv4.udp_l3mdev_accept=1
+	ip -n "$LAB_ID-node" link set vl.20 master vrf9
+	ip -n "$LAB_ID-node" link set vrf9 up
+	ask W vrf-tcp plain --from 10.53.9.2 --tcp --tries 4
+	same W udp vrf-tcp
+	ask W vrf-stack plain --from 10.53.9.2 --options
+	same W udp vrf-stack
+	ask V vrf-tcp client --from 10.53.9.2 --tcp
+	same V udp vrf-tcp
+	echo "two VLANs of one client address, one of them in a VRF: the same over TCP"
+fi
 
 # IPv6, and the node itself, which is no tenant.
 for place in client plain upstream node; do
@@ -188,6 +218,8 @@ for round in A:client B:plain; do
 	ask "${round%:*}" fallback "${round#*:}"
 	same "${round%:*}" udp fallback
 done
+[ -z "$vlan" ] || ask V fallback client --from 10.53.9.2
+[ -z "$vlan" ] || same V udp fallback
 kill -CONT "$frozen"
 echo "with the lane's worker frozen: the same"
 
@@ -270,4 +302,6 @@ for round in default:upstream A:client B:plain; do
 done
 ask C noxdp client --from 10.53.1.70
 same C udp noxdp
+[ -z "$vlan" ] || ask W noxdp plain --from 10.53.9.2
+[ -z "$vlan" ] || same W udp noxdp
 echo "without XDP: the same"
