@@ -4,7 +4,7 @@
  *
  *   # HELP name text        ┐ exposition_family()
  *   # TYPE name counter     ┘
- *   name{a="x",b="y"} 1       exposition_sample()
+ *   name{a="x",b="y"} 1       exposition_count(), exposition_value()
  *
  * A failed allocation is remembered: later calls do nothing, and the end tells.
  */
@@ -15,11 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define EXPOSITION_BOUNDS_MAX 16
+
 struct exposition {
 	char *text; /* from malloc(); the owner frees it */
 	size_t len, room;
 	bool failed;
 	const char *family;
+	const double *bounds; /* of the last histogram, and their texts */
+	char bound_text[EXPOSITION_BOUNDS_MAX][16];
 };
 
 enum exposition_type { EXPOSITION_COUNTER, EXPOSITION_GAUGE, EXPOSITION_HISTOGRAM };
@@ -46,8 +50,8 @@ void exposition_value(struct exposition *e, const struct exposition_label *label
  * and the sum of what was observed.
  */
 struct exposition_histogram {
-	const double *bounds;
-	unsigned bounds_count;
+	const double *bounds;  /* static: the texts made of them are kept */
+	unsigned bounds_count; /* <= EXPOSITION_BOUNDS_MAX */
 	const uint64_t *counts;
 	double sum;
 };

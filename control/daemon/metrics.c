@@ -303,13 +303,6 @@ static void put_responses(struct page *page)
 			put_responses_of(page, &page->sums[i], by);
 }
 
-/* 0.25 ms, doubled 15 times. */
-static const double duration_bounds[] = {
-	0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032,
-	0.064,   0.128,  0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
-};
-_Static_assert(ARRAY_LEN(duration_bounds) + 1 == STATS_DURATION_BUCKETS, "buckets");
-
 static const double size_bounds[] = STATS_SIZE_BOUNDS;
 _Static_assert(ARRAY_LEN(size_bounds) + 1 == STATS_SIZE_BUCKETS, "buckets");
 
@@ -320,8 +313,8 @@ static void put_durations(struct page *page)
 	for (unsigned i = 0; i < page->sum_count; i++) {
 		const struct sums *s = &page->sums[i];
 		struct exposition_histogram histogram = {
-			.bounds = duration_bounds,
-			.bounds_count = ARRAY_LEN(duration_bounds),
+			.bounds = metrics_time_bounds,
+			.bounds_count = STATS_DURATION_BUCKETS - 1,
 			.counts = s->duration,
 			.sum = (double)s->duration_ns / NS_PER_S,
 		};

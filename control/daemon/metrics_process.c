@@ -6,9 +6,18 @@
 #include "daemon/metrics.h"
 #include "daemon/metrics_parts.h"
 #include "daemon/selfpoll.h"
+#include "stats/stats.h"
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+const double metrics_time_bounds[] = {
+	0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032,
+	0.064,   0.128,  0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
+};
+_Static_assert(ARRAY_LEN(metrics_time_bounds) + 1 == STATS_DURATION_BUCKETS, "buckets");
 
 const char *metrics_rcode(char room[8], unsigned rcode)
 {

@@ -90,10 +90,9 @@ static void upstream_add(struct upstreams *all, const struct stats_upstream *row
 static bool put_time(struct exposition *out, const struct exposition_label *labels,
 		     const uint64_t *counts, uint64_t ns)
 {
-	double bounds[STATS_DURATION_BUCKETS - 1];
 	const struct exposition_histogram histogram = {
-		.bounds = bounds,
-		.bounds_count = ARRAY_LEN(bounds),
+		.bounds = metrics_time_bounds,
+		.bounds_count = STATS_DURATION_BUCKETS - 1,
 		.counts = counts,
 		.sum = (double)ns / 1e9,
 	};
@@ -101,8 +100,6 @@ static bool put_time(struct exposition *out, const struct exposition_label *labe
 
 	for (unsigned i = 0; i < STATS_DURATION_BUCKETS; i++)
 		total += counts[i];
-	for (unsigned i = 0; i < ARRAY_LEN(bounds); i++)
-		bounds[i] = 0.00025 * (double)(1u << i);
 	if (total)
 		exposition_histogram(out, labels, &histogram);
 	return total != 0;
