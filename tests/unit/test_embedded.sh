@@ -214,9 +214,16 @@ control reload >/dev/null
 
 is "one view has another name" \
 	"$(control trace kept.test --view ":$port" --json | jq -r .view)" ":$port"
-printf '.:%s {\n    whoami\n}\n' "$((port + 5))" >>"$dir/Corefile"
+printf 'only.test:%s {\n    whoami\n}\n' "$((port + 5))" >>"$dir/Corefile"
 control reload >/dev/null
 is "records set by hand outlive a second view" "$(ask kept.test)" 192.0.2.10
+dig -p $((port + 5)) @127.0.0.1 +tries=1 other.test >"$dir/reply"
+is "what meets no block is told under its address" "$(http 3 metrics |
+	grep "^coredns_dns_responses_total{server=\"dns://:$((port + 5))\",zone=\"dropped\"" |
+	sed 's/.*rcode=//')" '"REFUSED",plugin=""} 1'
+is "and answers under the directive they came from" "$(http 3 metrics |
+	sed -n 's/^coredns_dns_responses_total.*"NOERROR",plugin="\(.*\)"} [1-9].*/\1/p' | sort -u | xargs)" \
+	"auto file hosts record"
 code=0
 control record set default "lost.test. 30 A 192.0.2.9" >"$dir/reply" 2>&1 || code=$?
 is "of two views none is the default" "$code $(grep -c 'is not a view' "$dir/reply")" "1 1"
