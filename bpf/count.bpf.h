@@ -75,6 +75,18 @@ count_series(const struct frame *f, const struct question *q, const struct told 
 	row->response_bucket[lane53_size_bucket(told->response_len)]++;
 }
 
+/* At the entry; event_send() asks how long ago it was. */
+static __always_inline void event_clock(const struct lane53_settings *set)
+{
+	struct scratch *s;
+
+	if (!set->event_timed)
+		return;
+	s = scratch_get();
+	if (s)
+		s->event_start_ns = bpf_ktime_get_ns();
+}
+
 /* May one more event go out this second? */
 static __always_inline bool event_is_due(struct scratch *s, __u64 now_ns, __u32 limit)
 {
@@ -103,7 +115,6 @@ static __always_inline void event_fill(struct lane53_event *event,
 				       const struct question *q,
 				       const struct told *told)
 {
-	event->duration_ns = 0;
 	event->view = view->view;
 	event->ifindex = f->in.ifindex;
 	event->label = told->label;
@@ -124,7 +135,20 @@ static __always_inline void event_fill(struct lane53_event *event,
 	event->qname_len = (__u8)q->qname_len;
 	event->opcode = OPCODE_QUERY;
 	event->nodata = (__u8)told->nodata;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->pad = 0;
+}
+
+/* What the entry and event_tell() left for it. */
+static __always_inline void event_why(struct lane53_event *event)
+{
+	const struct lane53_settings *set = settings_get();
+	const struct scratch *s = scratch_get();
+	__u64 took_ns = 0;
+
+	if (set && s && set->event_timed)
+		took_ns = event->time_ns - s->event_start_ns;
+	event->duration_ns = took_ns < 0xffffffffu ? (__u32)took_ns : 0xffffffffu;
+	event->why = s ? s->event_why : 0;
 }
 
 static __noinline void event_send(struct xdp_md *ctx, const struct frame *f,
@@ -141,6 +165,7 @@ static __noinline void event_send(struct xdp_md *ctx, const struct frame *f,
 	}
 	event->time_ns = bpf_ktime_get_ns();
 	event_fill(event, f, view, q, told);
+	event_why(event);
 	if (!is_length(&len, NAME_MAX_BYTES) ||
 	    bpf_xdp_load_bytes(ctx, FRAME_OFF(f->dns_off) + QNAME_OFF, event->qname,
 			       len)) {
@@ -151,20 +176,29 @@ static __noinline void event_send(struct xdp_md *ctx, const struct frame *f,
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Off, as it is by default, this costs two comparisons. */
+/*
+ * Off, as it is by default, this costs two comparisons.  Samples get half of the limit:
+ * who watches must not take `log` its lines.
+ */
 static __always_inline void
 event_tell(struct xdp_md *ctx, const struct lane53_settings *set, const struct frame *f,
 	   const struct view *view, const struct question *q, const struct told *told)
 {
 	const bool logged = told->slot_flags & LANE53_SLOT_LOG;
+	const __u32 limit = logged ? set->event_limit : (set->event_limit + 1) / 2;
 	struct scratch *s;
 
 	if (!logged && !set->event_sample)
 		return;
 	s = scratch_get();
-	if (!s || (!event_is_sampled(s, set->event_sample) && !logged))
+	if (!s)
 		return;
-	if (event_is_due(s, bpf_ktime_get_coarse_ns(), set->event_limit))
+	s->event_why = logged ? LANE53_EVENT_LOGGED : 0;
+	if (event_is_sampled(s, set->event_sample))
+		s->event_why |= LANE53_EVENT_SAMPLED;
+	if (!s->event_why)
+		return;
+	if (event_is_due(s, bpf_ktime_get_coarse_ns(), limit))
 		event_send(ctx, f, view, q, told);
 	else
 		count_outcome(LANE53_EVENT_LOST);

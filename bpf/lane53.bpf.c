@@ -140,6 +140,7 @@ static __always_inline enum lane53_outcome visit(struct xdp_md *ctx, struct visi
 
 	if (!set || set->enabled != LANE53_XDP_ON)
 		return LANE53_PASSED_DISABLED;
+	event_clock(set);
 	why = arrive(ctx, v, set);
 	if (why == GO_ON) {
 		message = frame_message(ctx, &v->frame);

@@ -101,9 +101,12 @@ struct {
 #define SCRATCH_TAIL_BYTES 512 /* what follows the question in a query: OPT, options */
 
 struct scratch {
-	__u64 event_second; /* of the rate limit */
-	__u32 event_count;  /* in that second */
-	__u32 sampled;      /* answers since the last sampled event */
+	__u64 event_start_ns; /* at the entry, if settings.event_timed */
+	__u64 event_second;   /* of the rate limit */
+	__u32 event_count;    /* in that second */
+	__u32 event_why;      /* LANE53_EVENT_* of the answer in hand */
+	__u32 sampled;        /* answers since the last sampled event */
+	__u32 pad;
 	__u8 head[SCRATCH_HEAD_BYTES];
 	__u8 tail[SCRATCH_TAIL_BYTES];
 };

@@ -171,7 +171,9 @@ struct config {
 	unsigned http_count;
 	struct config_xdp *xdp;
 	unsigned xdp_count;
-	bool reload; /* look for changes by itself */
+	uint32_t event_every; /* every so many answers of XDP are sampled; 0 = none */
+	uint32_t event_limit; /* events per second and CPU; 0 = the default */
+	bool reload;          /* look for changes by itself */
 	uint32_t reload_ms, reload_jitter_ms;
 	struct arena *arena;
 };

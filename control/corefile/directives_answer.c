@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "corefile/directive.h"
+#include "lane53/abi.h"
 
 static void no_check(struct compile *c, const struct statement *s)
 {
@@ -337,6 +338,25 @@ void xdp_end(struct compile *c, const struct statement *s)
 	}
 }
 
+/* EVERY [LIMIT]; the settings are one for all interfaces. */
+static void xdp_events(struct compile *c, const struct statement *s)
+{
+	struct config *config = c->config;
+	uint32_t every = 0, limit = LANE53_EVENT_LIMIT;
+
+	compile_number(c, s, 1, 1, UINT32_MAX, &every);
+	if (s->count > 2)
+		compile_number(c, s, 2, 1, UINT32_MAX, &limit);
+	if (config->event_every &&
+	    (config->event_every != every || config->event_limit != limit))
+		compile_error(c, &s->words[1],
+			      "xdp: events: found %u %u, expected %u %u as before: "
+			      "they are for all interfaces",
+			      every, limit, config->event_every, config->event_limit);
+	config->event_every = every;
+	config->event_limit = limit;
+}
+
 const struct option xdp_options[] = {
 	{ "mode", "auto|native|generic",
 	  "the kernel's hook: native in the driver, generic for any interface; auto "
@@ -350,5 +370,11 @@ const struct option xdp_options[] = {
 	{ "from", "CIDR...",
 	  "only queries from these sources; makes the server block a tenant of its own",
 	  1, ANY_NUMBER, false, xdp_from },
+	{ "events", "EVERY [LIMIT]",
+	  "sample every EVERYth answer of XDP for `lane53ctl events`, all the time and "
+	  "on all interfaces; LIMIT: events, lines of `log` included, per second and "
+	  "CPU "
+	  "at the most (default 20000; samples get half of it)",
+	  1, 2, false, xdp_events },
 	{ 0 },
 };

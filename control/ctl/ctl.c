@@ -3,6 +3,7 @@
  * ctl.c - the table of commands, and from the command line to the daemon and back.
  */
 #include "ctl/ctl.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,19 @@ static void put(json_t *request, const char *key, const char *text)
 {
 	if (text)
 		json_object_set_new(request, key, json_string(text));
+}
+
+/* Return: is @text, if there is one, a number of 1 or more? */
+static bool put_number(json_t *request, const char *key, const char *text)
+{
+	char *end;
+	long number = text ? strtol(text, &end, 10) : 0;
+
+	if (text && (end == text || *end || number < 1 || number > UINT32_MAX))
+		return false;
+	if (text)
+		json_object_set_new(request, key, json_integer(number));
+	return true;
 }
 
 static const char *ask_nothing(const struct ctl_args *args, json_t *request)
@@ -102,15 +116,18 @@ static const char *ask_cache(const struct ctl_args *args, json_t *request)
 	put(request, "action", action);
 	put(request, "name", args->count > 1 ? args->words[1] : NULL);
 	put(request, "view", args->view);
-	if (args->limit) {
-		char *end;
-		long limit = strtol(args->limit, &end, 10);
+	return put_number(request, "limit", args->limit)
+		       ? NULL
+		       : "--limit: expected a number, 1 or more";
+}
 
-		if (*end || limit < 1)
-			return "--limit: expected a number, 1 or more";
-		json_object_set_new(request, "limit", json_integer(limit));
-	}
-	return NULL;
+static const char *ask_events(const struct ctl_args *args, json_t *request)
+{
+	if (!put_number(request, "every", args->every))
+		return "--every: expected a number, 1 or more";
+	return put_number(request, "count", args->how_many)
+		       ? NULL
+		       : "--count: expected a number, 1 or more";
 }
 
 static const char *ask_xdp(const struct ctl_args *args, json_t *request)
@@ -124,31 +141,34 @@ static const char *ask_xdp(const struct ctl_args *args, json_t *request)
 /* clang-format off */
 const struct ctl_command ctl_commands[] = {
 	{ "status", "", "what runs, and what is not as it should be",
-	  0, 0, "", ask_nothing, show_status, NULL },
+	  0, 0, "", ask_nothing, show_status, NULL, NULL },
 	{ "query", "NAME [TYPE] [--path auto|xdp|lane|socket|tcp|all] [--iface I] [--view V]",
 	  "ask a question, by a way of your choice",
-	  1, 2, "path iface view", ask_query, show_query, NULL },
+	  1, 2, "path iface view", ask_query, show_query, NULL, NULL },
 	{ "trace", "NAME [TYPE] [--iface I] [--view V]", "what a name would meet",
-	  1, 2, "iface view", ask_trace, show_trace, NULL },
+	  1, 2, "iface view", ask_trace, show_trace, NULL, NULL },
 	{ "zones", "", "views, their zones and where their records come from",
-	  0, 0, "", ask_nothing, show_zones, NULL },
+	  0, 0, "", ask_nothing, show_zones, NULL, NULL },
 	{ "record", "set|delete VIEW RR...", "change records by hand; they persist",
-	  3, WORDS_MAX, "", ask_record, show_record, NULL },
+	  3, WORDS_MAX, "", ask_record, show_record, NULL, NULL },
 	{ "cache", "list|flush [NAME] [--view V] [--limit N]",
 	  "what is cached at and below NAME; forget it, XDP included",
-	  1, 2, "view limit", ask_cache, show_cache, NULL },
+	  1, 2, "view limit", ask_cache, show_cache, NULL, NULL },
 	{ "interfaces", "", "where XDP is attached",
-	  0, 0, "", ask_nothing, show_interfaces, NULL },
+	  0, 0, "", ask_nothing, show_interfaces, NULL, NULL },
 	{ "upstreams", "", "whom we ask, and how they do",
-	  0, 0, "", ask_nothing, show_upstreams, NULL },
+	  0, 0, "", ask_nothing, show_upstreams, NULL, NULL },
 	{ "reload", "", "read the Corefile and all records again, now",
-	  0, 0, "", ask_nothing, show_reload, NULL },
+	  0, 0, "", ask_nothing, show_reload, NULL, NULL },
 	{ "stats", "", "counters: XDP's outcomes, workers, tables",
-	  0, 0, "", ask_nothing, show_stats, NULL },
+	  0, 0, "", ask_nothing, show_stats, NULL, NULL },
 	{ "detach", "", "take everything out of the kernel, and stop",
-	  0, 0, "", ask_nothing, show_detach, NULL },
+	  0, 0, "", ask_nothing, show_detach, NULL, NULL },
 	{ "xdp", "on|off", "kill switch: off leaves every query to the sockets, at once",
-	  1, 1, "", ask_xdp, show_xdp, ctl_kill_switch },
+	  1, 1, "", ask_xdp, show_xdp, NULL, ctl_kill_switch },
+	{ "events", "[--every N] [--count N]",
+	  "watch XDP answer: every Nth, as it goes; until N were shown, or Ctrl-C",
+	  0, 0, "every count", ask_events, show_events, show_event, NULL },
 };
 /* clang-format on */
 const unsigned ctl_command_count = sizeof(ctl_commands) / sizeof(ctl_commands[0]);
@@ -242,10 +262,9 @@ static const char *stray_option(const struct ctl_command *c,
 	const struct {
 		const char *name, *value;
 	} given[] = {
-		{ "path", args->path },
-		{ "iface", args->iface },
-		{ "view", args->view },
-		{ "limit", args->limit },
+		{ "path", args->path },   { "iface", args->iface },
+		{ "view", args->view },   { "limit", args->limit },
+		{ "every", args->every }, { "count", args->how_many },
 	};
 
 	for (unsigned i = 0; i < sizeof(given) / sizeof(given[0]); i++)
@@ -271,12 +290,39 @@ static const char *instance_of(const struct ctl_args *args)
 	return end ? end + 1 : path;
 }
 
-static json_t *ask_daemon(const struct ctl_command *c, const struct ctl_args *args,
+/* Where lines before the reply go. */
+struct showing {
+	const struct ctl_command *command;
+	bool json;
+	FILE *out;
+};
+
+static void show_line(void *context, const json_t *line)
+{
+	const struct showing *showing = context;
+
+	if (showing->json) {
+		json_dumpf(line, showing->out, JSON_COMPACT);
+		fputc('\n', showing->out);
+	} else {
+		showing->command->each(line, showing->out);
+	}
+	fflush(showing->out);
+}
+
+static json_t *ask_daemon(struct showing *showing, const struct ctl_args *args,
 			  const json_t *request, char *why, size_t room)
 {
+	const struct ctl_command *c = showing->command;
 	const char *path = args->socket ? args->socket : default_socket(args);
-	json_t *reply = ctl_exchange(path, request,
-				     c->alone ? TIMEOUT_ALONE_S : TIMEOUT_S, why, room);
+	const struct ctl_patience patience = {
+		.timeout_s = c->each    ? 0
+			     : c->alone ? TIMEOUT_ALONE_S
+					: TIMEOUT_S,
+		.each = c->each ? show_line : NULL,
+		.context = showing,
+	};
+	json_t *reply = ctl_exchange(path, request, &patience, why, room);
 	size_t len;
 
 	if (reply || !c->alone)
@@ -292,6 +338,7 @@ static enum ctl_exit talk(const struct ctl_command *c, const struct ctl_args *ar
 {
 	json_t *request = json_pack("{ss}", "op", c->name), *reply;
 	const char *wrong = c->ask(args, request);
+	struct showing showing = { c, args->json, out };
 	enum ctl_exit result = CTL_YES;
 	char why[1024];
 
@@ -300,7 +347,7 @@ static enum ctl_exit talk(const struct ctl_command *c, const struct ctl_args *ar
 		json_decref(request);
 		return CTL_USAGE;
 	}
-	reply = ask_daemon(c, args, request, why, sizeof(why));
+	reply = ask_daemon(&showing, args, request, why, sizeof(why));
 	json_decref(request);
 	if (!reply) {
 		fprintf(err, "lane53ctl: %s\n", why);
@@ -339,10 +386,11 @@ static const char *read_args(int argc, char **argv, struct ctl_args *args,
 			     const char **words)
 {
 	const struct option_place places[] = {
-		{ "s", &args->socket },    { "name", &args->instance },
-		{ "run", &args->run_dir }, { "path", &args->path },
-		{ "iface", &args->iface }, { "view", &args->view },
-		{ "limit", &args->limit },
+		{ "s", &args->socket },       { "name", &args->instance },
+		{ "run", &args->run_dir },    { "path", &args->path },
+		{ "iface", &args->iface },    { "view", &args->view },
+		{ "limit", &args->limit },    { "every", &args->every },
+		{ "count", &args->how_many },
 	};
 	static char problem[256];
 	bool options = true;

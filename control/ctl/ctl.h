@@ -22,8 +22,8 @@ struct ctl_args {
 	const char *instance; /* -name */
 	const char *run_dir;  /* -run */
 	bool json;
-	const char *path, *iface, *view,
-		*limit;           /* options of commands; NULL = not given */
+	/* options of commands; NULL = not given */
+	const char *path, *iface, *view, *limit, *every, *how_many;
 	const char *const *words; /* behind the command */
 	unsigned count;
 };
@@ -38,6 +38,9 @@ struct ctl_command {
 	const char *(*ask)(const struct ctl_args *args, json_t *request);
 	/* @reply, which is ok, for a person. */
 	enum ctl_exit (*show)(const json_t *reply, FILE *out);
+	/* A line before the reply, for a person; NULL = there are none.  With it we wait
+	 * for as long as it takes. */
+	void (*each)(const json_t *line, FILE *out);
 	/*
 	 * What can be done where no daemon of @instance answers; NULL = nothing.
 	 * Return: the reply, the caller's; NULL with @why set.
@@ -52,12 +55,19 @@ extern const unsigned ctl_command_count;
 /* The whole program but for main(). */
 enum ctl_exit ctl_run(int argc, char **argv, FILE *out, FILE *err);
 
+struct ctl_patience {
+	unsigned timeout_s; /* for each line; 0 = no end */
+	/* Lines before the reply (those without "ok"); NULL: there are none. */
+	void (*each)(void *context, const json_t *line);
+	void *context;
+};
+
 /*
- * Send @request as a line to the daemon at @path and wait for its line, for
- * @timeout_s at the most.  Return: the reply, the caller's; NULL with @why set.
+ * Send @request as a line to the daemon at @path and wait for its reply.
+ * Return: the reply, the caller's; NULL with @why set.
  */
-json_t *ctl_exchange(const char *path, const json_t *request, unsigned timeout_s,
-		     char *why, size_t room);
+json_t *ctl_exchange(const char *path, const json_t *request,
+		     const struct ctl_patience *patience, char *why, size_t room);
 
 /* kill_switch.c: `xdp on|off` by the pinned settings alone. */
 json_t *ctl_kill_switch(const char *instance, const json_t *request, char *why,
@@ -89,5 +99,7 @@ enum ctl_exit show_reload(const json_t *reply, FILE *out);
 enum ctl_exit show_stats(const json_t *reply, FILE *out);
 enum ctl_exit show_detach(const json_t *reply, FILE *out);
 enum ctl_exit show_xdp(const json_t *reply, FILE *out);
+enum ctl_exit show_events(const json_t *reply, FILE *out);
+void show_event(const json_t *line, FILE *out);
 
 #endif

@@ -56,75 +56,113 @@ static int send_line(int fd, const json_t *request)
 	return r;
 }
 
-/* A line of any length, without its end.  Return: 0, -EPIPE at an end without one. */
-static int recv_line(int fd, char **ret_line)
+/* What was received and not yet taken. */
+struct reader {
+	int fd;
+	char *bytes;
+	size_t at, len, room;
+};
+
+/* Return: 0, -EPIPE at an end, -errno. */
+static int receive(struct reader *r)
 {
-	char *line = NULL;
-	size_t len = 0, room = 0;
+	ssize_t n;
+
+	if (r->at) {
+		memmove(r->bytes, r->bytes + r->at, r->len -= r->at);
+		r->at = 0;
+	}
+	if (r->len == r->room) {
+		char *grown =
+			realloc(r->bytes, r->room = r->room ? 2 * r->room : 65536);
+
+		if (!grown)
+			return -ENOMEM;
+		r->bytes = grown;
+	}
+	do
+		n = recv(r->fd, r->bytes + r->len, r->room - r->len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -EPIPE;
+	r->len += (size_t)n;
+	return 0;
+}
+
+/* The next line, of any length; @ret_object NULL: it is no JSON object. */
+static int next_line(struct reader *r, json_t **ret_object)
+{
+	size_t seen = 0;
 
 	for (;;) {
-		ssize_t n;
+		const char *line = r->bytes ? r->bytes + r->at : NULL;
+		const size_t left = r->len - r->at;
+		const char *end =
+			left > seen ? memchr(line + seen, '\n', left - seen) : NULL;
+		int error;
 
-		if (len == room) {
-			char *grown = realloc(line, room = room ? 2 * room : 65536);
+		if (end) {
+			json_t *json = json_loadb(line, (size_t)(end - line), 0, NULL);
 
-			if (!grown) {
-				free(line);
-				return -ENOMEM;
-			}
-			line = grown;
-		}
-		n = recv(fd, line + len, room - len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int error = n < 0 ? -errno : -EPIPE;
-
-			free(line);
-			return error;
-		}
-		len += (size_t)n;
-		if (line[len - 1] == '\n') {
-			line[len - 1] = 0;
-			*ret_line = line;
+			r->at += (size_t)(end - line) + 1;
+			*ret_object = json_is_object(json) ? json : NULL;
+			if (!*ret_object)
+				json_decref(json);
 			return 0;
 		}
+		seen = left;
+		error = receive(r);
+		if (error < 0)
+			return error;
 	}
 }
 
-json_t *ctl_exchange(const char *path, const json_t *request, unsigned timeout_s,
-		     char *why, size_t room)
+/* Lines up to the reply. */
+static int read_reply(struct reader *r, const struct ctl_patience *patience,
+		      json_t **ret_reply)
 {
-	json_t *reply = NULL;
-	char *line = NULL;
-	int r, fd = connect_to(path, timeout_s);
+	for (;;) {
+		json_t *line;
+		int error = next_line(r, &line);
 
-	if (fd < 0) {
+		if (error < 0)
+			return error;
+		if (!line || !patience->each || json_object_get(line, "ok")) {
+			*ret_reply = line;
+			return 0;
+		}
+		patience->each(patience->context, line);
+		json_decref(line);
+	}
+}
+
+json_t *ctl_exchange(const char *path, const json_t *request,
+		     const struct ctl_patience *patience, char *why, size_t room)
+{
+	struct reader reader = { .fd = connect_to(path, patience->timeout_s) };
+	json_t *reply = NULL;
+	int r;
+
+	if (reader.fd < 0) {
 		snprintf(why, room, "cannot reach lane53d at %s: %s%s", path,
-			 strerror(-fd),
-			 fd == -ENOENT || fd == -ECONNREFUSED
+			 strerror(-reader.fd),
+			 reader.fd == -ENOENT || reader.fd == -ECONNREFUSED
 				 ? "; is it running? (-s SOCKET or -name INSTANCE says "
 				   "where)"
 				 : "");
 		return NULL;
 	}
-	r = send_line(fd, request);
+	r = send_line(reader.fd, request);
 	if (r == 0)
-		r = recv_line(fd, &line);
-	close(fd);
-	if (r < 0) {
+		r = read_reply(&reader, patience, &reply);
+	close(reader.fd);
+	free(reader.bytes);
+	if (r < 0)
 		snprintf(why, room, "no reply from lane53d at %s: %s", path,
 			 r == -EAGAIN  ? "it took too long"
 			 : r == -EPIPE ? "it ended the connection"
 				       : strerror(-r));
-		return NULL;
-	}
-	reply = json_loads(line, 0, NULL);
-	free(line);
-	if (!json_is_object(reply)) {
-		json_decref(reply);
+	else if (!reply)
 		snprintf(why, room, "no JSON in the reply from lane53d at %s", path);
-		return NULL;
-	}
 	return reply;
 }

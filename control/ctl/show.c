@@ -376,3 +376,37 @@ enum ctl_exit show_xdp(const json_t *reply, FILE *out)
 			: "");
 	return CTL_YES;
 }
+
+/* {"watching": ...}, {"event": ...} or {"lost": N}. */
+void show_event(const json_t *line, FILE *out)
+{
+	const json_t *event = json_object_get(line, "event");
+	const json_t *watching = json_object_get(line, "watching");
+
+	if (watching) {
+		fprintf(out,
+			";; 1 of %s answers of XDP, at most %s a second and CPU; "
+			"Ctrl-C ends it\n",
+			text_of(watching, "every"), text_of(watching, "limit"));
+		return;
+	}
+	if (!event) {
+		fprintf(out, ";; %s more, not shown\n", text_of(line, "lost"));
+		return;
+	}
+	fprintf(out, "%s %s %s", text_of(event, "time"), text_of(event, "client"),
+		text_of(event, "name"));
+	fprintf(out, " %s %s %s", text_of(event, "type"), text_of(event, "rcode"),
+		text_of(event, "flags"));
+	fprintf(out, " %s %s bytes", text_of(event, "outcome"),
+		text_of(event, "response_bytes"));
+	fprintf(out, " in %s ns on %s\n", text_of(event, "duration_ns"),
+		text_of(event, "interface"));
+}
+
+enum ctl_exit show_events(const json_t *reply, FILE *out)
+{
+	fprintf(out, ";; %s shown, %s not\n", text_of(reply, "shown"),
+		text_of(reply, "lost"));
+	return CTL_YES;
+}

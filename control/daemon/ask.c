@@ -235,7 +235,7 @@ static json_t *rr_list(const ldns_rr_list *rrs)
 	return list;
 }
 
-static json_t *flag_list(uint16_t flags)
+json_t *ask_flags(uint16_t flags)
 {
 	static const struct {
 		uint16_t bit;
@@ -262,7 +262,7 @@ int ask_describe(json_t *object, const uint8_t *message, size_t len)
 	rcode = ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet));
 	json_object_set_new(object, "rcode", json_string(rcode ? rcode : "?"));
 	json_object_set_new(object, "flags",
-			    flag_list((uint16_t)(message[2] << 8 | message[3])));
+			    ask_flags((uint16_t)(message[2] << 8 | message[3])));
 	json_object_set_new(object, "answers", rr_list(ldns_pkt_answer(packet)));
 	json_object_set_new(object, "authority", rr_list(ldns_pkt_authority(packet)));
 	json_object_set_new(object, "bytes", json_integer((json_int_t)len));

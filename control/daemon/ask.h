@@ -38,4 +38,7 @@ void ask_send(const struct ask *ask, ask_done *done, void *context);
  */
 int ask_describe(json_t *object, const uint8_t *message, size_t len);
 
+/* The bits of a DNS header's flags word that are set: ["qr","aa"]. */
+json_t *ask_flags(uint16_t flags);
+
 #endif

@@ -23,6 +23,7 @@ static const struct {
 	{ "interfaces", op_interfaces }, { "upstreams", op_upstreams },
 	{ "reload", op_reload },         { "stats", op_stats },
 	{ "detach", op_detach },         { "xdp", op_xdp },
+	{ "events", op_events },
 };
 
 static void handle(void *context, struct lines_request *request, json_t *json)
@@ -44,7 +45,7 @@ static void handle(void *context, struct lines_request *request, json_t *json)
 		}
 	lines_refuse(request,
 		     "op: '%s' is none of status, query, trace, zones, record, "
-		     "cache, interfaces, upstreams, reload, stats, detach, xdp",
+		     "cache, interfaces, upstreams, reload, stats, detach, xdp, events",
 		     op);
 }
 

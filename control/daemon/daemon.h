@@ -29,6 +29,7 @@ struct lines_server;
 struct loops;
 struct publisher;
 struct sources;
+struct watching;
 struct store;
 struct web;
 struct xdp;
@@ -49,7 +50,8 @@ struct daemon {
 	struct xdp *xdp;       /* NULL: sockets only */
 	struct supervisor *supervisor;
 	struct eventlog *events;
-	struct web *web; /* health, ready, metrics */
+	struct watching *watching; /* `lane53ctl events`; NULL: nobody ever did */
+	struct web *web;           /* health, ready, metrics */
 	struct lines_server *control;
 	struct loops *loops; /* `loop` probes */
 
@@ -124,7 +126,7 @@ struct lines_request;
 typedef void control_op(struct daemon *d, struct lines_request *request, json_t *json);
 
 control_op op_status, op_interfaces, op_stats, op_zones, op_query, op_trace, op_record,
-	op_cache, op_upstreams, op_reload, op_detach, op_xdp;
+	op_cache, op_upstreams, op_reload, op_detach, op_xdp, op_events;
 
 /* The text at @key; refuses @request and returns NULL if it is there but no text, or
  * @required and not there (*ret_refused). */

@@ -14,6 +14,7 @@
 #include "daemon/errorlog.h"
 #include "daemon/log.h"
 #include "daemon/querylog.h"
+#include "daemon/watch.h"
 #include "dns/name.h"
 #include "lane53/abi.h"
 #include "plan/plan.h"
@@ -118,7 +119,9 @@ static void take_event(void *context, const struct lane53_event *event)
 	struct daemon *d = context;
 	const int block = config_block_of(d, event);
 
-	if (block >= 0)
+	if (event->why & LANE53_EVENT_SAMPLED)
+		watch_take(d, event);
+	if (event->why & LANE53_EVENT_LOGGED && block >= 0)
 		take_log(&d->config->blocks[block], event);
 }
 

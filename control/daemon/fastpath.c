@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/publish.h"
 #include "daemon/rule_list.h"
+#include "daemon/watch.h"
 #include "plan/plan.h"
 #include "plan/tenants.h"
 #include "xdp/xdp.h"
@@ -235,6 +236,8 @@ void fastpath_close(struct daemon *d)
 {
 	if (!d->xdp)
 		return;
+	xdp_settings(d->xdp)->event_sample = 0; /* nobody will take them */
+	xdp_settings(d->xdp)->event_timed = 0;
 	eventlog_unwatch_xdp(d->events);
 	publisher_detach(d->publisher);
 	xdp_close(d->xdp);
@@ -348,6 +351,31 @@ bool fastpath_switch(struct daemon *d, bool on)
 	return was_on != on;
 }
 
+/* ---- events ---- */
+
+static bool is_any_logged(const struct config *config)
+{
+	for (unsigned i = 0; i < config->block_count; i++)
+		if (config->blocks[i].log_count)
+			return true;
+	return false;
+}
+
+void fastpath_sample(struct daemon *d, uint32_t every)
+{
+	const struct config *config = d->config;
+	struct lane53_settings *settings = d->xdp ? xdp_settings(d->xdp) : NULL;
+
+	if (!settings || !config)
+		return;
+	if (!every || (config->event_every && config->event_every < every))
+		every = config->event_every;
+	settings->event_limit =
+		config->event_limit ? config->event_limit : LANE53_EVENT_LIMIT;
+	settings->event_timed = every || is_any_logged(config);
+	settings->event_sample = every;
+}
+
 void fastpath_apply(struct daemon *d)
 {
 	struct lane53_settings *settings;
@@ -359,6 +387,7 @@ void fastpath_apply(struct daemon *d)
 	if (settings->enabled == LANE53_XDP_LEAVING) /* a detach was cut short */
 		settings->enabled = LANE53_XDP_ON;
 	fastpath_note_switch(d);
+	fastpath_sample(d, watch_every(d));
 	with_rules(d, true);
 	run_worker(d);
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct config;
 struct daemon;
@@ -32,6 +33,12 @@ void fastpath_note_switch(struct daemon *d);
  * daemon leaves it as it is.  Return: was it otherwise?
  */
 bool fastpath_switch(struct daemon *d, bool on);
+
+/*
+ * Sample as the configuration and those who watch (@every: the least of theirs, 0 =
+ * nobody) want it, and take the time of answers that `log` or a sample may tell.
+ */
+void fastpath_sample(struct daemon *d, uint32_t every);
 
 /* Interfaces or addresses changed. */
 void fastpath_sync(struct daemon *d);

@@ -9,6 +9,7 @@
 #define LANE53_LINES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <uv.h>
 
 /* Longest request line, as docs/control-protocol.md says. */
@@ -35,6 +36,16 @@ void lines_close(struct lines_server *server);
 
 /* Send @reply (taken over; NULL = out of memory) and end @request. */
 void lines_reply(struct lines_request *request, json_t *reply);
+
+/*
+ * For a reply of many lines: send @line (taken over) now; lines_reply() still ends it.
+ * Return: false, and @line is dropped: the client has gone, or does not keep up.
+ */
+bool lines_more(struct lines_request *request, json_t *line);
+
+/* Call @gone when the client goes before lines_reply(), which is still due. */
+void lines_on_gone(struct lines_request *request, void (*gone)(void *context),
+		   void *context);
 
 /* {"ok": false, "error": text} */
 __attribute__((format(printf, 2, 3))) void lines_refuse(struct lines_request *request,

@@ -40,6 +40,8 @@ struct connection {
 struct lines_request {
 	struct connection *connection; /* NULL: the client has gone */
 	json_t *json;
+	void (*gone)(void *context); /* NULL: nobody asks */
+	void *gone_context;
 };
 
 struct outgoing {
@@ -57,17 +59,21 @@ static void on_closed(uv_handle_t *handle)
 
 static void hang_up(struct connection *c)
 {
+	struct lines_request *busy = c->busy;
+
 	if (c->closing)
 		return;
 	c->closing = true;
-	if (c->busy)
-		c->busy->connection = NULL;
+	if (busy)
+		busy->connection = NULL;
 	if (c->link) {
 		*c->link = c->next;
 		if (c->next)
 			c->next->link = c->link;
 	}
 	uv_close((uv_handle_t *)&c->pipe, on_closed);
+	if (busy && busy->gone)
+		busy->gone(busy->gone_context);
 }
 
 static void take_lines(struct connection *c);
@@ -163,10 +169,10 @@ static void take_lines(struct connection *c)
 		hang_up(c); /* a line without end */
 }
 
-void lines_reply(struct lines_request *request, json_t *reply)
+/* @json, taken over, as a line from malloc(); NULL: out of memory. */
+static char *line_of(json_t *json)
 {
-	struct connection *c = request->connection;
-	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL, *line = NULL;
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL, *line = NULL;
 
 	if (text) {
 		size_t len = strlen(text);
@@ -177,7 +183,15 @@ void lines_reply(struct lines_request *request, json_t *reply)
 		else
 			free(text);
 	}
-	json_decref(reply);
+	json_decref(json);
+	return line;
+}
+
+void lines_reply(struct lines_request *request, json_t *reply)
+{
+	struct connection *c = request->connection;
+	char *line = line_of(reply);
+
 	json_decref(request->json);
 	free(request);
 	if (!c) {
@@ -187,6 +201,27 @@ void lines_reply(struct lines_request *request, json_t *reply)
 	c->busy = NULL;
 	send_text(c, line);
 	take_lines(c);
+}
+
+bool lines_more(struct lines_request *request, json_t *line)
+{
+	struct connection *c = request->connection;
+
+	if (!c || c->closing ||
+	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) >=
+		    BACKLOG_BYTES) {
+		json_decref(line);
+		return false;
+	}
+	send_text(c, line_of(line));
+	return true;
+}
+
+void lines_on_gone(struct lines_request *request, void (*gone)(void *context),
+		   void *context)
+{
+	request->gone = gone;
+	request->gone_context = context;
 }
 
 void lines_refuse(struct lines_request *request, const char *format, ...)

@@ -276,15 +276,26 @@ static void line_format(struct line *line, const char *format,
 	}
 }
 
-size_t querylog_format(char *out, size_t room, const char *format,
-		       const struct lane53_event *event)
+size_t querylog_fill(char *out, size_t room, const char *format,
+		     const struct lane53_event *event)
 {
 	struct line line = { .out = out, .room = room };
 
-	line_add(&line, "[INFO] ", 7);
 	line_format(&line, format ? format : QUERYLOG_COMMON, event);
 	out[line.len] = '\0';
 	return line.len;
+}
+
+size_t querylog_format(char *out, size_t room, const char *format,
+		       const struct lane53_event *event)
+{
+	static const char level[] = "[INFO] ";
+	const size_t len = sizeof(level) - 1;
+
+	if (room <= len)
+		return querylog_fill(out, room, "", event);
+	memcpy(out, level, len);
+	return len + querylog_fill(out + len, room - len, format, event);
 }
 
 unsigned querylog_class(const struct lane53_event *event)

@@ -28,6 +28,10 @@ struct lane53_event;
 size_t querylog_format(char *out, size_t room, const char *format,
 		       const struct lane53_event *event);
 
+/* The same without "[INFO] ". */
+size_t querylog_fill(char *out, size_t room, const char *format,
+		     const struct lane53_event *event);
+
 /* PLAN_LOG_SUCCESS (data), PLAN_LOG_DENIAL (NXDOMAIN, NODATA) or PLAN_LOG_ERROR. */
 unsigned querylog_class(const struct lane53_event *event);
 

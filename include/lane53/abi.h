@@ -230,7 +230,9 @@ struct lane53_cached_name {
 struct lane53_settings {
 	/* written by lane53d, read by XDP; `enabled` also by `lane53ctl xdp` itself */
 	__u8 enabled; /* LANE53_XDP_* */
-	__u8 pad[3];
+	/* Events may come: take the time at the entry, which costs every frame a clock. */
+	__u8 event_timed;
+	__u8 pad[2];
 	__u16 udp_limit; /* largest response over UDP; 512..4096 */
 	/*
 	 * First of the LANE53_ASKED_COUNT local ports of the fast upstream path; 0 = it is
@@ -238,7 +240,7 @@ struct lane53_settings {
 	 */
 	__u16 upstream_port;
 	__u32 event_sample; /* 0 = off; else every Nth answer is an event */
-	__u32 event_limit;  /* events per second and CPU at the most */
+	__u32 event_limit; /* events per second and CPU at the most; half for samples */
 	__u32 secret[LANE53_SECRET_WORDS]; /* drawn once, when the map is made */
 	__u8 lane_mac_a[6];                /* MAC of lane53a */
 	__u8 lane_mac_b[6];                /* MAC of lane53b */
@@ -446,9 +448,12 @@ struct lane53_tag {
 
 /* ---- events: sampled or logged answers ---- */
 
+#define LANE53_EVENT_LOGGED  0x01 /* `log` wants it */
+#define LANE53_EVENT_SAMPLED 0x02 /* by settings.event_sample */
+
 struct lane53_event {
 	__u64 time_ns;     /* CLOCK_REALTIME from a worker, CLOCK_MONOTONIC from XDP */
-	__u32 duration_ns; /* 0 from XDP: below the clock's resolution */
+	__u32 duration_ns; /* from XDP: in the program; 0 = not taken (event_timed) */
 	__u32 view;
 	__u32 ifindex;
 	__u16 label;
@@ -469,7 +474,8 @@ struct lane53_event {
 	__u8 qname_len;
 	__u8 opcode;
 	__u8 nodata; /* 1 = NODATA with its SOA: a denial for `log` */
-	__u8 pad[2];
+	__u8 why;    /* LANE53_EVENT_*; from XDP only */
+	__u8 pad;
 	__u8 qname[256]; /* wire format, as asked; only qname_len bytes count */
 };
 

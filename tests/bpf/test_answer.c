@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <sys/resource.h>
 
 #include <bpf/bpf.h>
@@ -891,6 +892,15 @@ static unsigned events_take(void)
 	return event_count;
 }
 
+/* bpf_ktime_get_ns()'s clock. */
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void logged_answers_are_told(void)
 {
 	struct rig_entry e = entries[1];
@@ -929,6 +939,65 @@ static void logged_answers_are_told(void)
 	CU_ASSERT_EQUAL(last_event.edns_do, 1);
 	CU_ASSERT_EQUAL_FATAL(last_event.qname_len, 16);
 	CU_ASSERT_EQUAL(memcmp(last_event.qname, p.bytes + p.dns_off + 12, 16), 0);
+	CU_ASSERT_EQUAL(last_event.why, LANE53_EVENT_LOGGED);
+	CU_ASSERT_EQUAL(last_event.duration_ns, 0); /* nobody asked */
+
+	/* How long it took: never nothing, and no longer than the call. */
+	rig.settings->event_timed = 1;
+	for (int i = 0; i < 100; i++) {
+		const uint64_t before = now_ns();
+
+		packet_build(&p, &(struct packet_spec){ .qname = "logged.example.",
+							.qtype = TYPE_AAAA });
+		ask(&p);
+		CU_ASSERT_EQUAL_FATAL(events_take(), 1);
+		CU_ASSERT_TRUE(last_event.duration_ns > 0);
+		CU_ASSERT_TRUE(last_event.time_ns - last_event.duration_ns >= before);
+		CU_ASSERT_TRUE(last_event.time_ns <= now_ns());
+	}
+	rig.settings->event_timed = 0;
+}
+
+/* Each event says what it is for: a sample is no line of `log`, a logged one no sample. */
+static void events_say_what_for(void)
+{
+	static const struct {
+		const char *qname;
+		unsigned sample, events, logged, sampled;
+	} cases[] = {
+		{ "logged.example.", 0, 6, 6, 0 },
+		{ "logged.example.", 3, 6, 6, 2 },
+		{ "logged.example.", 1, 6, 6, 6 },
+		{ "unlogged.example.", 0, 0, 0, 0 },
+		{ "unlogged.example.", 2, 3, 0, 3 },
+	};
+	struct rig_entry e = entries[1];
+
+	e.qname = "unlogged.example.";
+	rig_put(&rig, &rig.local, &e);
+	e.qname = "logged.example.";
+	e.slot_flags |= LANE53_SLOT_LOG;
+	rig_put(&rig, &rig.local, &e);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		unsigned events = 0, logged = 0, sampled = 0;
+		struct packet p;
+
+		rig.settings->event_sample = cases[i].sample;
+		for (int n = 0; n < 6; n++) {
+			packet_build(&p, &(struct packet_spec){ .qname = cases[i].qname,
+								.qtype = TYPE_AAAA });
+			ask(&p);
+			if (!events_take())
+				continue;
+			events++;
+			logged += (last_event.why & LANE53_EVENT_LOGGED) != 0;
+			sampled += (last_event.why & LANE53_EVENT_SAMPLED) != 0;
+		}
+		rig.settings->event_sample = 0;
+		CU_ASSERT_EQUAL(events, cases[i].events);
+		CU_ASSERT_EQUAL(logged, cases[i].logged);
+		CU_ASSERT_EQUAL(sampled, cases[i].sampled);
+	}
 }
 
 /* `log { class denial }` has to tell NODATA from an answer. */
@@ -1022,6 +1091,7 @@ static const struct check_case checks[] = {
 	{ "type classes agree", type_classes_agree },
 	{ "logged answers are told", logged_answers_are_told },
 	{ "NODATA is told", nodata_is_told },
+	{ "events say what for", events_say_what_for },
 	{ "events are sampled", events_are_sampled },
 	{ "lost events are counted", lost_events_are_counted },
 };

@@ -185,6 +185,9 @@ static inline void config_dump(FILE *out, const struct config *config)
 	}
 	for (unsigned i = 0; i < config->xdp_count; i++)
 		dump_xdp(out, &config->xdp[i]);
+	if (config->event_every)
+		fprintf(out, "events every=%u limit=%u\n", config->event_every,
+			config->event_limit);
 	if (config->reload)
 		fprintf(out, "reload %u +- %u\n", config->reload_ms,
 			config->reload_jitter_ms);

@@ -315,6 +315,11 @@ static const struct {
 	  "F:3: xdp: vlan: found '4095', expected a number from 1 to 4094" },
 	{ ". {\nxdp eth0 {\nfrom here\n}\n}",
 	  "F:3: xdp: from: found 'here', expected a prefix such as 10.1.0.0/16" },
+	{ ". {\nxdp eth0 {\nevents 5\nevents 5 10\n}\n}",
+	  "F:4: xdp: events: found 5 10, expected 5 20000 as before: they are for all "
+	  "interfaces" },
+	{ ". {\nxdp eth0 {\nevents 0\n}\n}",
+	  "F:3: xdp: events: found '0', expected a number, 1 or more" },
 	{ ". {\nxdp eth0 {\nvlan 5\n}\nxdp eth0 {\nvlan 6\n}\n}",
 	  "F:5: xdp: found a second one with vlan or from, expected one for a server "
 	  "block" },

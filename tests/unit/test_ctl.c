@@ -138,6 +138,23 @@ static const struct {
 	  "" },
 	{ "cache|flush", "{\"op\":\"cache\",\"action\":\"flush\"}",
 	  "{\"ok\":true,\"flushed\":12}", CTL_YES, "12 forgotten\n", "" },
+	{ "events|--count|1|--every|5", "{\"op\":\"events\",\"every\":5,\"count\":1}",
+	  "{\"watching\":{\"every\":5,\"limit\":100}}\n{\"lost\":3}\n{\"event\":{"
+	  "\"time\":"
+	  "\"T\",\"client\":\"192.0.2.1:99\",\"name\":\"a.example.\",\"type\":\"A\","
+	  "\"rcode\":\"NOERROR\",\"flags\":[\"qr\",\"aa\"],\"outcome\":"
+	  "\"ANSWERED_LOCAL\",\"response_bytes\":43,\"duration_ns\":412,\"interface\":"
+	  "\"eth0\"}}\n{\"ok\":true,\"shown\":1,\"lost\":3}",
+	  CTL_YES,
+	  ";; 1 of 5 answers of XDP, at most 100 a second and CPU; Ctrl-C ends it\n"
+	  ";; 3 more, not shown\n"
+	  "T 192.0.2.1:99 a.example. A NOERROR qr,aa ANSWERED_LOCAL 43 bytes in 412 ns "
+	  "on eth0\n"
+	  ";; 1 shown, 3 not\n",
+	  "" },
+	{ "events|--json", "{\"op\":\"events\"}",
+	  "{\"lost\":3}\n{\"ok\":true,\"shown\":0,\"lost\":3}", CTL_YES,
+	  "{\"lost\":3}\n{\"ok\":true,\"shown\":0,\"lost\":3}\n", "" },
 	{ "xdp|off", "{\"op\":\"xdp\",\"switch\":\"off\"}",
 	  "{\"ok\":true,\"enabled\":false,\"changed\":true}", CTL_YES, "XDP is off\n",
 	  "" },
@@ -239,6 +256,10 @@ static void misuse_is_told_without_a_daemon(void)
 		{ "cache|drop", "lane53ctl: cache: expected cache list" },
 		{ "cache|list|--limit|0",
 		  "lane53ctl: cache: --limit: expected a number" },
+		{ "events|--every|0",
+		  "lane53ctl: events: --every: expected a number, 1 or more" },
+		{ "events|--count|x",
+		  "lane53ctl: events: --count: expected a number, 1 or more" },
 		{ "record|put|v|a A 1", "lane53ctl: record: expected record set VIEW" },
 		{ "xdp|maybe", "lane53ctl: xdp: expected xdp on or xdp off" },
 		/* the instance is the socket's directory */

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@ static void on_done(void *context, json_t *reply, const char *error)
 static void begin(void)
 {
 	snprintf(path, sizeof(path), "/tmp/lane53-lines-%d.sock", getpid());
+	(void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	uv_loop_init(&loop);
 	CU_ASSERT_EQUAL_FATAL(lines_listen(&server, &loop, path, echo, NULL), 0);
 	got = 0;
@@ -167,6 +169,14 @@ static void lines_and_pieces(void)
 	    "{\"ok\":true,\"you\":{\"a\":1}}\n");
 }
 
+static unsigned gone;
+
+static void note_gone(void *context)
+{
+	CU_ASSERT_PTR_EQUAL(context, held);
+	gone++;
+}
+
 /* A client connected to the server of begin(). */
 static int dial(void)
 {
@@ -189,6 +199,48 @@ static size_t count_lines(int fd)
 		for (ssize_t i = 0; i < len; i++)
 			count += reply[i] == '\n';
 	return count;
+}
+
+/* Lines before the reply; a client that goes in their midst; one that does not read. */
+static void a_reply_of_many_lines(void)
+{
+	char reply[256] = "";
+	bool taken = true;
+	unsigned sent = 0;
+	int fd;
+
+	begin();
+	fd = dial();
+	CU_ASSERT_EQUAL(write(fd, "{\"op\":\"hold\"}\n", 14), 14);
+	for (int turn = 0; turn < 5; turn++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	gone = 0;
+	lines_on_gone(held, note_gone, held);
+	CU_ASSERT_TRUE(lines_more(held, json_pack("{s:i}", "n", 1)));
+	CU_ASSERT_TRUE(lines_more(held, json_pack("{s:i}", "n", 2)));
+	lines_reply(held, json_pack("{s:b}", "ok", 1));
+	for (int turn = 0; turn < 5; turn++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	CU_ASSERT_EQUAL(recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT), 28);
+	CU_ASSERT_STRING_EQUAL(reply, "{\"n\":1}\n{\"n\":2}\n{\"ok\":true}\n");
+	CU_ASSERT_EQUAL(gone, 0);
+
+	CU_ASSERT_EQUAL(write(fd, "{\"op\":\"hold\"}\n", 14), 14);
+	for (int turn = 0; turn < 5; turn++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	lines_on_gone(held, note_gone, held);
+	while (taken && sent++ < 1000000)
+		taken = lines_more(held, json_pack("{s:s}", "text",
+						   "what nobody reads is not kept "
+						   "without end"));
+	CU_ASSERT_FALSE(taken);
+	close(fd);
+	for (int turn = 0; turn < 1000 && !gone; turn++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	CU_ASSERT_EQUAL(gone, 1);
+	CU_ASSERT_FALSE(lines_more(held, json_pack("{s:i}", "n", 3)));
+	lines_reply(held, json_pack("{s:b}", "ok", 1));
+	end();
 }
 
 /* Each line is answered from within the one before: that must not nest. */
@@ -283,6 +335,7 @@ static const struct check_case tests[] = {
 	{ "a busy turn of the loop is not waiting", a_busy_turn_is_not_waiting },
 	{ "reply after the server was closed", late_reply_after_close },
 	{ "lines in pieces", lines_and_pieces },
+	{ "a reply of many lines", a_reply_of_many_lines },
 	{ "thousands of lines behind a slow one",
 	  thousands_of_lines_behind_a_slow_one },
 	{ "a client that does not read", a_client_that_does_not_read },
