@@ -114,7 +114,7 @@ static __always_inline bool lookup(const struct cursor *message,
 		return false;
 	key = key_hash(secret, lanes, q->qname_len, q->qtype, view, 0);
 	ret->cached = false;
-	if (table_find(local_slot, 0, local_mask, key.hash, &ret->copy, &ret->slot) ==
+	if (table_find(local_slot, 0, local_slots, key.hash, &ret->copy, &ret->slot) ==
 		    TABLE_FIND_HIT &&
 	    found_is_due(ret, q))
 		return true;
@@ -126,7 +126,7 @@ static __always_inline bool lookup(const struct cursor *message,
 	if (flags)
 		key = key_hash(secret, lanes, q->qname_len, q->qtype, view, flags);
 	ret->cached = true;
-	return table_find(cache_slot, 0, cache_mask, key.hash, &ret->copy,
+	return table_find(cache_slot, 0, cache_slots, key.hash, &ret->copy,
 			  &ret->slot) == TABLE_FIND_HIT &&
 	       found_is_due(ret, q);
 }

@@ -12,9 +12,9 @@
 #include <bpf/bpf_helpers.h>
 #include "lane53/abi.h"
 
-/* Slot counts - 1; slot counts are powers of two.  Set by the loader. */
-const volatile __u32 local_mask = 0;
-const volatile __u32 cache_mask = 0;
+/* Slot counts.  Set by the loader. */
+const volatile __u32 local_slots = LANE53_SLOTS_MIN;
+const volatile __u32 cache_slots = LANE53_SLOTS_MIN;
 
 /* A copy of settings.secret: constants to the verifier, and one lookup less. */
 const volatile __u32 lane53_secret[LANE53_SECRET_WORDS] = { 0 };

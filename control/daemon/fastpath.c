@@ -71,14 +71,13 @@ static void on_interface(void *context, enum xdp_change change,
 
 /* ---- a larger table ---- */
 
-/* Slots for @answers at a load of 3/4 at the most, and twice the present at the least. */
+/* Slots for @answers, and half more than @present at the least: growing is rare. */
 static uint32_t slots_for(uint32_t answers, uint32_t present)
 {
-	uint32_t slots = present * 2;
+	const uint32_t slots = table_slots_for(answers);
+	const uint32_t more = present + present / 2;
 
-	while (slots < GROWTH_SLOTS_MAX && (uint64_t)answers * 4 > (uint64_t)slots * 3)
-		slots *= 2;
-	return slots;
+	return slots > more ? slots : more;
 }
 
 /* A quarter more than @need, and no fewer than there are. */
@@ -166,13 +165,13 @@ static int attach_table(struct daemon *d)
 }
 
 /*
- * Slots of XDP's cache for all that `cache` lets the worker remember, at a load of 5/8:
- * the default 9,984 + 9,984 fit 32,768.  Surplus answers take the lane.
+ * Slots of XDP's cache for all that `cache` lets the worker remember.  Surplus answers
+ * take the lane.
  */
 static uint32_t cache_slots(const struct config *config)
 {
-	uint32_t slots = 8;
 	uint64_t answers = 0;
+	uint32_t slots;
 
 	for (unsigned i = 0; i < config->block_count; i++) {
 		const struct plan_cache *cache = &config->blocks[i].cache;
@@ -183,8 +182,9 @@ static uint32_t cache_slots(const struct config *config)
 	}
 	if (!answers)
 		return 0; /* the default: a reload may bring one */
-	while (slots < CACHE_SLOTS_MAX && answers * 8 > (uint64_t)slots * 5)
-		slots *= 2;
+	if (answers >= CACHE_SLOTS_MAX / 10 * 7)
+		return CACHE_SLOTS_MAX;
+	slots = table_slots_for((uint32_t)answers);
 	return slots < CACHE_SLOTS_MIN ? CACHE_SLOTS_MIN : slots;
 }
 

@@ -91,11 +91,6 @@ void loader_quiet_libbpf(void)
 	libbpf_set_print(note_complaint);
 }
 
-static bool is_power_of_two(uint32_t n)
-{
-	return n && !(n & (n - 1));
-}
-
 /* Does the pinned map behind @fd have the layout of @map? */
 static bool fits(const struct pinned_map *pinned, const struct bpf_map *map, int fd)
 {
@@ -108,8 +103,8 @@ static bool fits(const struct pinned_map *pinned, const struct bpf_map *map, int
 	    info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map))
 		return false;
-	if (pinned->divisor == 1)
-		return is_power_of_two(info.max_entries);
+	if (pinned->divisor == 1 && info.max_entries < LANE53_SLOTS_MIN)
+		return false;
 	return pinned->divisor || info.max_entries == bpf_map__max_entries(map);
 }
 
@@ -197,8 +192,8 @@ static int read_secret(int settings_fd, uint32_t secret[LANE53_SECRET_WORDS])
 static void set_knobs(struct lane53_bpf *skel,
 		      const uint32_t secret[LANE53_SECRET_WORDS])
 {
-	skel->rodata->local_mask = bpf_map__max_entries(skel->maps.local) - 1;
-	skel->rodata->cache_mask = bpf_map__max_entries(skel->maps.cache) - 1;
+	skel->rodata->local_slots = bpf_map__max_entries(skel->maps.local);
+	skel->rodata->cache_slots = bpf_map__max_entries(skel->maps.cache);
 	for (unsigned i = 0; i < LANE53_SECRET_WORDS; i++)
 		((uint32_t *)skel->rodata->lane53_secret)[i] = secret[i];
 }

@@ -10,7 +10,7 @@ struct lane53_bpf;
 struct problem;
 struct table_room;
 
-/* Of tables that are not adopted; powers of two, 0 = the default. */
+/* Of tables that are not adopted; 0 = the default. */
 struct table_sizes {
 	uint32_t local_slots, cache_slots;
 	uint32_t local_small, local_large; /* blobs; 0 = a share of the slots */

@@ -2,7 +2,7 @@
 /*
  * pins.c - the files under /sys/fs/bpf that keep an instance alive without us.
  *
- *   /sys/fs/bpf/lane53/INSTANCE/v1/   0700
+ *   /sys/fs/bpf/lane53/INSTANCE/v2/   0700
  *       local cache settings ...      the maps by their name
  *       link-lane                     the link of lane53_return on the lane
  *       link-eth0 ...                 one link per interface

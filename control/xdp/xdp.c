@@ -415,7 +415,7 @@ int xdp_local_grow_begin(struct xdp *xdp, const struct table_room *room,
 {
 	int r;
 
-	if (!room->slots || room->slots & (room->slots - 1) || xdp->grown)
+	if (room->slots < LANE53_SLOTS_MIN || xdp->grown)
 		return -EINVAL;
 	r = loader_load_beside(xdp->skel, room, &xdp->grown, problem);
 	if (r < 0)

@@ -54,7 +54,7 @@ struct xdp_interface {
 struct xdp_config {
 	const char *instance;
 	struct ifaces *ifaces; /* borrowed; outlives the struct xdp */
-	uint32_t local_slots;  /* power of two; 0 = 16,384; pinned tables keep theirs */
+	uint32_t local_slots;  /* 0 = 16,384; pinned tables keep theirs */
 	uint32_t cache_slots;  /* likewise; 0 = 32,768 */
 	unsigned lanes;        /* one per thread of the DPDK worker; 0 = 1 */
 	/* Told of each interface whose state changed (NULL allowed); for the log. */
@@ -92,7 +92,7 @@ void xdp_lanes_trim(struct xdp *xdp);
 /* The lane that XDP sends @message down, with the worker that runs now. */
 unsigned xdp_lane_of(const struct xdp *xdp, const uint8_t *message, size_t len);
 
-/* "/sys/fs/bpf/lane53/INSTANCE/v1": the worker's --pins. */
+/* "/sys/fs/bpf/lane53/INSTANCE/v2": the worker's --pins. */
 const char *xdp_pin_dir(const struct xdp *xdp);
 
 /* Were the tables adopted?  If not, `local` is empty: publish everything. */

@@ -31,7 +31,8 @@
 /*
  * How far from home entries are moved to make room.  Eight slots is a short reach, so
  * what limits a table is a crowd of homes, which is seen after some tens of slots: of
- * random names none is refused at load 0.4, some 30 in a million at 0.5, 1 % at 0.8
+ * random names none is refused at load 0.4, some 30 in a million at 0.5, 1 in 1,000 at
+ * 0.7, 1 % at 0.8
  * (test_table).
  */
 #define WALK_REACH 256
@@ -42,7 +43,6 @@
 
 struct table {
 	struct table_arrays arrays;
-	uint32_t mask;
 	struct blobs small, large;
 	uint32_t sweep_at;
 	struct table_usage usage;
@@ -52,7 +52,7 @@ struct table {
 
 static struct lane53_slot *slot_at(const struct table *table, uint32_t idx)
 {
-	return &table->arrays.slots[idx & table->mask];
+	return &table->arrays.slots[idx];
 }
 
 static bool is_used(const struct lane53_slot *slot)
@@ -62,7 +62,7 @@ static bool is_used(const struct lane53_slot *slot)
 
 static uint32_t home_of(const struct table *table, const struct lane53_slot *slot)
 {
-	return (uint32_t)slot->hash[0] & table->mask;
+	return table_home(slot->hash, table->arrays.slot_count);
 }
 
 /* Stores before it are seen before stores after it. */
@@ -76,7 +76,7 @@ static void write_barrier(void)
 static void hop_set(struct table *table, uint32_t home, uint32_t idx, bool on)
 {
 	struct lane53_slot *slot = slot_at(table, home);
-	uint8_t bit = (uint8_t)(1u << ((idx - home) & table->mask));
+	uint8_t bit = (uint8_t)(1u << (idx - home));
 
 	write_barrier();
 	STORE(slot->hop, on ? slot->hop | bit : slot->hop & (uint8_t)~bit);
@@ -116,7 +116,7 @@ static void slot_clear(struct table *table, uint32_t idx)
 	static const struct lane53_slot empty;
 
 	slot_write(slot_at(table, idx), &empty);
-	name_forget(table, idx & table->mask);
+	name_forget(table, idx);
 }
 
 static void blob_free(struct table *table, const struct lane53_slot *slot)
@@ -153,7 +153,7 @@ static bool is_reachable(const struct table *table, uint32_t idx)
 {
 	const struct lane53_slot *slot = slot_at(table, idx);
 	uint32_t home = home_of(table, slot);
-	uint32_t distance = (idx - home) & table->mask;
+	uint32_t distance = idx - home;
 
 	return distance < LANE53_HOP_RANGE && slot_at(table, home)->hop >> distance & 1;
 }
@@ -161,6 +161,10 @@ static bool is_reachable(const struct table *table, uint32_t idx)
 /* Hop bits of bucket @home that lead nowhere, or a second time to the same entry. */
 static void hop_mend(struct table *table, uint32_t home)
 {
+	if (home > table->arrays.slot_count - LANE53_HOP_RANGE) {
+		STORE(slot_at(table, home)->hop, 0); /* nobody's home */
+		return;
+	}
 	for (uint32_t i = 0; i < LANE53_HOP_RANGE; i++) {
 		const struct lane53_slot *slot = slot_at(table, home + i);
 		bool keep = is_used(slot) && home_of(table, slot) == home;
@@ -219,8 +223,7 @@ static void mend(struct table *table)
 
 static bool arrays_are_valid(const struct table_arrays *a)
 {
-	return a->slots && a->secret && a->slot_count >= LANE53_HOP_RANGE &&
-	       (a->slot_count & (a->slot_count - 1)) == 0 &&
+	return a->slots && a->secret && a->slot_count >= LANE53_SLOTS_MIN &&
 	       (a->small || !a->small_count) && (a->large || !a->large_count);
 }
 
@@ -235,7 +238,6 @@ int table_open(struct table **ret_table, const struct table_arrays *arrays)
 	if (!table)
 		return -ENOMEM;
 	table->arrays = *arrays;
-	table->mask = arrays->slot_count - 1;
 	table->usage.slots = arrays->slot_count;
 	if (blobs_init(&table->small, arrays->small, sizeof(*arrays->small),
 		       arrays->small_count, share) ||
@@ -270,13 +272,13 @@ static struct key_hash hash_of(const uint32_t *secret, const struct table_key *k
 
 static uint32_t find(const struct table *table, const struct key_hash *hash)
 {
-	const uint32_t home = (uint32_t)hash->hash[0] & table->mask;
+	const uint32_t home = table_home(hash->hash, table->arrays.slot_count);
 
 	for (uint32_t i = 0; i < LANE53_HOP_RANGE; i++)
 		if (slot_at(table, home)->hop >> i & 1 &&
 		    !memcmp(slot_at(table, home + i)->hash, hash->hash,
 			    sizeof(hash->hash)))
-			return (home + i) & table->mask;
+			return home + i;
 	return NO_SLOT;
 }
 
@@ -311,12 +313,12 @@ struct walk {
 static bool walk_visit(struct walk *walk, const struct table *table, uint32_t home,
 		       uint32_t idx, unsigned from)
 {
-	const uint32_t place = (idx - home + WALK_REACH) & table->mask;
+	const uint32_t place = idx - home + WALK_REACH;
 
 	if (place >= ARRAY_LEN(walk->seen) || walk->seen[place])
 		return false;
 	walk->seen[place] = true;
-	walk->idx[walk->count] = idx & table->mask;
+	walk->idx[walk->count] = idx;
 	walk->parent[walk->count] = (uint16_t)from;
 	walk->count++;
 	return !is_used(slot_at(table, idx));
@@ -357,7 +359,7 @@ static uint32_t free_slot_find(struct table *table, uint32_t home)
 {
 	for (uint32_t i = 0; i < LANE53_HOP_RANGE; i++)
 		if (!is_used(slot_at(table, home + i)))
-			return (home + i) & table->mask;
+			return home + i;
 	return free_slot_make(table, home);
 }
 
@@ -551,8 +553,9 @@ unsigned table_sweep(struct table *table, uint32_t now_s, uint32_t max)
 	unsigned count = 0;
 
 	for (uint32_t i = 0; i < max && i < table->arrays.slot_count; i++) {
-		const uint32_t idx = table->sweep_at++ & table->mask;
+		const uint32_t idx = table->sweep_at;
 
+		table->sweep_at = (idx + 1) % table->arrays.slot_count;
 		if (!is_used(slot_at(table, idx)) ||
 		    table_is_fresh(slot_at(table, idx), now_s))
 			continue;

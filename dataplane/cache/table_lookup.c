@@ -107,7 +107,7 @@ int table_lookup(const struct table_arrays *arrays, const struct table_key *key,
 	const struct lane53_slot *slot;
 	struct lane53_slot copy;
 
-	if (table_find(slot_at, arrays->slots, arrays->slot_count - 1, hash.hash, &copy,
+	if (table_find(slot_at, arrays->slots, arrays->slot_count, hash.hash, &copy,
 		       &slot) != TABLE_FIND_HIT ||
 	    !table_is_fresh(&copy, now_s))
 		return TABLE_ABSENT;

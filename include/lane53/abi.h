@@ -17,7 +17,7 @@
 #define LANE53_ABI_ASSERT(cond) _Static_assert(cond, #cond)
 
 /* Bump on any layout change: it is part of the pin path, so versions never mix. */
-#define LANE53_ABI_VERSION 1
+#define LANE53_ABI_VERSION 2
 
 /* ---- outcomes: how a frame's visit to an XDP program ended, counted once each ---- */
 
@@ -113,9 +113,11 @@ struct lane53_service {
 /*
  * Hopscotch neighbourhood: an entry lives in its home slot or one of the next 7.
  * 8 is one byte of `hop`; the home slot's `hop` says which neighbours to look at, so a
- * miss costs one cache line.
+ * miss costs one cache line.  The last 7 slots of a table are nobody's home: nothing
+ * wraps, and any number of slots from LANE53_SLOTS_MIN will do.
  */
 #define LANE53_HOP_RANGE 8
+#define LANE53_SLOTS_MIN 16
 
 #define LANE53_INLINE_BYTES 28 /* one AAAA RR with a compressed owner */
 

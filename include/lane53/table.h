@@ -87,16 +87,23 @@ TABLE_INLINE enum table_find table_copy(const struct lane53_slot *slot,
 	return TABLE_FIND_HIT;
 }
 
+/* Home slot of the entry with @hash in a table of @slots. */
+TABLE_INLINE __u32 table_home(const __u64 hash[2], __u32 slots)
+{
+	return (__u32)((hash[0] >> 32) * (slots - LANE53_HOP_RANGE + 1) >> 32);
+}
+
 /*
- * Find the entry with @hash in the table of @mask + 1 slots.  On a hit @ret is a
+ * Find the entry with @hash in the table of @slots.  On a hit @ret is a
  * consistent copy of it and *@ret_slot (borrowed) is where it stands, for
  * table_is_still().  On others both are undefined.
  */
-TABLE_INLINE enum table_find table_find(table_slot_fn *slot_at, void *table, __u32 mask,
-					const __u64 hash[2], struct lane53_slot *ret,
+TABLE_INLINE enum table_find table_find(table_slot_fn *slot_at, void *table,
+					__u32 slots, const __u64 hash[2],
+					struct lane53_slot *ret,
 					const struct lane53_slot **ret_slot)
 {
-	const __u32 home = (__u32)hash[0] & mask;
+	const __u32 home = table_home(hash, slots);
 	const struct lane53_slot *slot = slot_at(table, home);
 	__u32 hop;
 
@@ -107,7 +114,7 @@ TABLE_INLINE enum table_find table_find(table_slot_fn *slot_at, void *table, __u
 	for (__u32 i = 0; i < LANE53_HOP_RANGE; i++) {
 		if (!(hop >> i & 1))
 			continue;
-		slot = slot_at(table, (home + i) & mask);
+		slot = slot_at(table, home + i);
 		if (!slot)
 			return TABLE_FIND_MISS;
 		if (TABLE_LOAD(__u64, slot->hash[0]) != hash[0] ||

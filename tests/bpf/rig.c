@@ -19,6 +19,7 @@
 #include "dns/name.h"
 #include "lane53.skel.h"
 #include "lane53/hash.h"
+#include "lane53/table.h"
 #include "lane53/wire.h"
 
 #define CPUS_MAX 1024
@@ -91,8 +92,8 @@ static void size_tables(struct rig *rig, const struct rig_sizes *sizes)
 	bpf_map__set_max_entries(skel->maps.cache, rig->cache.slot_count);
 	bpf_map__set_max_entries(skel->maps.cache_small, BLOBS);
 	bpf_map__set_max_entries(skel->maps.cache_large, BLOBS);
-	skel->rodata->local_mask = rig->local.slot_count - 1;
-	skel->rodata->cache_mask = rig->cache.slot_count - 1;
+	skel->rodata->local_slots = rig->local.slot_count;
+	skel->rodata->cache_slots = rig->cache.slot_count;
 }
 
 static int map_tables(struct rig *rig)
@@ -174,11 +175,11 @@ void rig_close(struct rig *rig)
 
 static struct lane53_slot *slot_claim(struct rig_table *table, const __u64 hash[2])
 {
-	const uint32_t mask = table->slot_count - 1, home = (uint32_t)hash[0] & mask;
+	const uint32_t home = table_home(hash, table->slot_count);
 	struct lane53_slot *slot;
 
 	for (uint32_t i = 0; i < LANE53_HOP_RANGE; i++) {
-		slot = &table->slots[(home + i) & mask];
+		slot = &table->slots[home + i];
 		if (slot->flags & LANE53_SLOT_USED && memcmp(slot->hash, hash, 16) != 0)
 			continue;
 		table->slots[home].hop |= (uint8_t)(1 << i);

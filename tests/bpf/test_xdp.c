@@ -37,7 +37,7 @@
 #include "xdp/xdp.h"
 
 #define INSTANCE "test-xdp"
-#define DIR      "/sys/fs/bpf/lane53/" INSTANCE "/v1"
+#define DIR      "/sys/fs/bpf/lane53/" INSTANCE "/v2"
 #define VIEW     7
 
 static struct ifaces *ifaces;
@@ -453,7 +453,7 @@ static void test_grow(void)
 	struct xdp_reply reply;
 
 	xdp_local_arrays(xdp, &old);
-	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, &(struct table_room){ .slots = 1000 },
+	CU_ASSERT_EQUAL(xdp_local_grow_begin(xdp, &(struct table_room){ .slots = 15 },
 					     &grown, &problem),
 			-EINVAL);
 	CU_ASSERT_EQUAL_FATAL(

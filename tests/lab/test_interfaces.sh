@@ -39,7 +39,7 @@ lab_wait 5 attached vx9
 ip -n "$LAB_ID-node" link del vx9
 gone() { ! lab_ctl interfaces --json | grep -q vx9; }
 lab_wait 5 gone
-! ls "/sys/fs/bpf/lane53/$LAB_ID/v1" | grep vx9 || exit 1
+! ls "/sys/fs/bpf/lane53/$LAB_ID/v2" | grep vx9 || exit 1
 echo "vx9 came and went"
 
 # Bound to an interface: its new address is served at once; links that come and go

@@ -267,7 +267,7 @@ static void misuse_is_told_without_a_daemon(void)
 		  "lane53ctl: cannot reach lane53d at "
 		  "/nonexistent/no-such/control.sock: No such file or directory; is it "
 		  "running? (-s SOCKET or -name INSTANCE says where); and without it: "
-		  "/sys/fs/bpf/lane53/no-such/v1/settings: " },
+		  "/sys/fs/bpf/lane53/no-such/v2/settings: " },
 		{ "record|set|v", "usage: lane53ctl record set|delete VIEW RR..." },
 		{ "status|-s|/nonexistent/s",
 		  "lane53ctl: cannot reach lane53d at /nonexistent/s: No such file or "
