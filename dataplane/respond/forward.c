@@ -205,8 +205,11 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 	name_lower(qname, asked->qname);
 	result = engine_answer_local(engine->use->plan, engine->read, question->view,
 				     qname, asked->qtype, &chain, sname, &block, &zone);
-	ret->bytes = engine->joined_bytes;
-	ret->room = sizeof(engine->joined_bytes) - DNS_HEADER_BYTES - 255 - 4;
+	*ret = (struct answer){
+		.bytes = engine->joined_bytes,
+		.room = sizeof(engine->joined_bytes) - DNS_HEADER_BYTES - 255 - 4,
+		.dnssec_ok = asked->dnssec_ok,
+	};
 	build_begin(&b, ret, qname);
 	build_append(&b, &chain, qname);
 	if (result == ANSWER_FORWARD && name_equal(sname, question->qname)) {
