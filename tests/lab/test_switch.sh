@@ -102,6 +102,15 @@ grep -q 'Queries lost: *0 ' "$LAB_DIR/load.log" || {
 [ "$(lab_outcome PASSED_DISABLED)" -gt $((passed + 100)) ]
 echo "turned $turns times: $(grep -o 'Queries sent: *[0-9]*' "$LAB_DIR/load.log"), none lost"
 
+# A daemon that is stuck is not waited for.
+kill -STOP "$LAB_LANE53D"
+[ "$(lab_ctl xdp off)" = "XDP is off; lane53d does not answer, the pinned setting was written" ]
+answers stuck
+cmp "$LAB_DIR/on" "$LAB_DIR/stuck"
+[ "$(lab_ctl xdp on)" = "XDP is on; lane53d does not answer, the pinned setting was written" ]
+kill -CONT "$LAB_LANE53D"
+expect_on unstuck
+
 # Without the daemon the pinned setting is written; the next one finds it.
 kill -9 "$LAB_LANE53D"
 wait "$LAB_LANE53D" || true
