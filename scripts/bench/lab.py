@@ -8,6 +8,7 @@ so all of them stay loaded and none sees another's traffic.  `gen` makes the loa
 `probe` asks a few questions beside it.  close() undoes everything, in reverse order; what a
 run left that was killed before it could, sweep() removes.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -76,7 +77,7 @@ class Lab:
 
     def _namespace(self, place):
         name = f"{self.id}-{place}"
-        self._undo.append(lambda: sh("ip", "netns", "del", name))
+        self._undo.append(lambda: end_namespace(name))
         sh("ip", "netns", "add", name)
         sh("ip", "-n", name, "link", "set", "lo", "up")
         # Nothing of the kernel's own on the links: a packet sent by another core can take
@@ -264,6 +265,14 @@ def end_pid(pid, word):
         time.sleep(0.2 if number == signal.SIGTERM else 0)
 
 
+def end_namespace(name):
+    """With whatever still runs inside: a daemon stopped at its start may just have forked."""
+    for pid in sh("ip", "netns", "pids", name, check=False).split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    sh("ip", "netns", "del", name, check=False)
+
+
 # ---- what a killed run left behind ----
 
 def is_running(pid):
@@ -285,9 +294,7 @@ def sweep():
         if is_running(pid):
             others.add(pid)
             continue
-        for inside in sh("ip", "netns", "pids", path.name, check=False).split():
-            os.kill(int(inside), signal.SIGKILL)
-        sh("ip", "netns", "del", path.name, check=False)
+        end_namespace(path.name)
         for pins in (*pathlib.Path("/sys/fs/bpf/lane53").glob(f"{PREFIX}{pid}*"),
                      pathlib.Path(f"/sys/fs/bpf/{PREFIX}{pid}-echo")):
             shutil.rmtree(pins, ignore_errors=True)

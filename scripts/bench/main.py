@@ -32,6 +32,9 @@ ALL = (systems.Reflector, systems.ReflectorGeneric, systems.Testpmd, systems.Lan
        systems.Lane53Socket) + peers.PEERS
 CEILINGS = ("reflector", "reflector-gen")  # every ratio needs them
 MILLION = 1_000_000
+OVER_CORES = ("reflector", "lane53-local", "lane53-lane", "lane53-socket", "unbound", "knot", "nsd")
+CORES_MAX = 8
+OVER_LANE = ("testpmd", "lane53-lane", "lane53-upstream")
 TOOLS = ("kxdpgun", "dnsperf", "bpftool", "clang", "ip", "nsenter", "taskset", "ethtool")
 RECORDED = systems.TOP / "docs"
 
@@ -107,9 +110,12 @@ def start_one(system, skipped):
     return system
 
 
-def start(lab, kinds, count, args, skipped):
+def start(lab, kinds, count, args, skipped, workers=1):
     """Start what has a figure of its own for it alone, the rest four at a time."""
     everyone = [kind(lab, count, args.cores) for kind in kinds]
+    for system in everyone:
+        if system.name == "lane53-lane":
+            system.workers = workers
     alone = [s for s in everyone if s.name == "lane53-local"]
     running = [start_one(s, skipped) for s in alone]
     figures = million(running[0]) if count >= MILLION and running and running[0] else {}
@@ -201,6 +207,12 @@ def measure_all(lab, args, run, running, first):
 
 def measure_first(lab, args, run, running):
     """What is measured with the fewest names only."""
+    if args.full:
+        # twice as many where the distance of the cores decides, so that it can be told apart
+        with section(run, "flat out, lane"):
+            for name, more in measure.guns(lab, args, [s for s in running
+                                                       if s.name in OVER_LANE]).items():
+                run["gun"][name] += more
     with section(run, "flat out, dnsperf"):
         run["perf"] = measure.perfs(lab, args, running)
     guns, perfs = medians(run["gun"]), medians(run["perf"])
@@ -320,16 +332,46 @@ class Stop:
         raise KeyboardInterrupt
 
 
+def run_cores(lab, args, result):
+    """Flat out on the first cores of the machine, generator included; 1,000 names."""
+    used = argparse.Namespace(**{**vars(args), "cores": lab.cores})
+    number = len(lab.cores.split(","))
+    kinds, skipped = choose(used)
+    kinds = [kind for kind in kinds if kind.name in OVER_CORES]
+    lab.begin()
+    lab.pair = cpu.CorePair(lab)
+    with section(result, f"{number} cores"):
+        running, _ = start(lab, kinds, 1000, used, skipped, workers=max(1, number - 1))
+        try:
+            measure.warm(lab, running)
+            result.setdefault("over_cores", {})[number] = measure.guns(lab, used, running,
+                                                                       rounds=2)
+        finally:
+            keep_logs(lab, args, [s.name for s in running if s.gone] + list(skipped))
+
+
+def parts_of(args, result):
+    """[(name, cores, what to run)]"""
+    parts = [(f"{count:,} names", args.cores,
+              lambda lab, count=count: run_count(lab, args, count, result))
+             for count in counts_of(args)]
+    if args.full and not args.names and not args.queries:
+        there = [str(core) for core in sorted(os.sched_getaffinity(0))[:CORES_MAX]]
+        parts += [(f"{n} cores", ",".join(there[:n]), lambda lab: run_cores(lab, args, result))
+                  for n in range(1, len(there) + 1)]
+    return parts
+
+
 def run_all(args, result, stop):
     """Return: was it stopped?"""
     began = time.monotonic()
-    for count in counts_of(args):
-        stop.lab = labs.Lab(args.cores)
+    for name, cores, part in parts_of(args, result):
+        stop.lab = labs.Lab(cores)
         try:
             try:
-                run_count(stop.lab, args, count, result)
+                part(stop.lab)
             except TROUBLE as problem:
-                trouble(f"{count:,} names: {problem}", "what was measured before is reported")
+                trouble(f"{name}: {problem}", "what was measured before is reported")
             finally:
                 stop.lab.close()
         except KeyboardInterrupt:

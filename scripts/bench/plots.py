@@ -78,8 +78,8 @@ def distribution(run, share, title, how="latency"):
     return finish(figure)
 
 
-def lines(series, title, x_label, y_label, log_x=True, log_y=False):
-    """@series: {name: [(x, y), ...]}; names are written at the ends of the lines."""
+def lines(series, title, x_label, y_label, log_x=True, log_y=False, whole_x=False):
+    """@series: {name: [(x, y), ...]}"""
     figure, axes = plt.subplots(figsize=(9, 5))
     others = ["#4c72b0", "#55a868", "#8172b2", "#937860", "#da8bc3", "#64b5cd", "#ccb974"]
     ours = ["#c44e52", "#e07b39", "#8b1a1a", "#f0a0a0", "#b35900"]
@@ -91,6 +91,8 @@ def lines(series, title, x_label, y_label, log_x=True, log_y=False):
                   linestyle="--" if shade == CEILING else "-")
     if log_x:
         axes.set_xscale("log")
+    if whole_x:
+        axes.set_xticks(sorted({x for points in series.values() for x, _ in points}))
     if log_y:
         axes.set_yscale("log")
     axes.set_xlabel(x_label)
@@ -121,6 +123,18 @@ def over_clients(run):
                     (int(count), statistics.median(r["rate"] for r in got) / 1000))
     return lines(series, "Over concurrent clients (closed loop, dnsperf)",
                  "clients, one query on its way each", "thousand answers/s")
+
+
+def over_cores(result):
+    series = {}
+    for number, rows in result["over_cores"].items():
+        for name in rows:
+            rate = middle({"gun": rows}, name)
+            if not math.isnan(rate) and rate:
+                series.setdefault(name, []).append((int(number), rate / 1000))
+    return lines(series, "Over cores, the generator's included (flat out, kxdpgun)",
+                 "cores; the generator keeps the first one busy", "thousand answers/s",
+                 log_x=False, log_y=True, whole_x=True)
 
 
 def over_load(run):
@@ -205,6 +219,8 @@ def all_of(result):
         images["clients"] = over_clients(first)
     if first.get("shapes"):
         images["shapes"] = shapes(first)
+    if result.get("over_cores"):
+        images["cores"] = over_cores(result)
     if len(result["runs"]) > 1:
         images["names"] = over_names(result)
     return images

@@ -6,6 +6,7 @@ import html
 import json
 import math
 import pathlib
+import re
 import statistics
 
 import figures
@@ -15,10 +16,10 @@ import record
 RECORDED = pathlib.Path(__file__).resolve().parents[2] / "docs/benchmarks/results.json"
 NOISE = 0.15  # ratios of interleaved rounds move by this much on a shared machine
 
-STYLE = """body{font:15px/1.45 sans-serif;max-width:72em;margin:2em auto;padding:0 1em}
+STYLE = """body{font:15px/1.45 sans-serif;max-width:84em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;display:block;overflow-x:auto}
 td,th{padding:.25em .6em;text-align:left;border-bottom:1px solid #ddd;font-size:13px;
-vertical-align:top}th{background:#f4f4f4}pre{background:#f4f4f4;padding:1em;overflow-x:auto}
+vertical-align:top}th{background:#f4f4f4}td:first-child{white-space:nowrap}td:last-child{min-width:14em}pre{background:#f4f4f4;padding:1em;overflow-x:auto}
 .bad{background:#fbe3e4}.good{background:#e6f4e6}img{max-width:100%}"""
 
 
@@ -108,8 +109,22 @@ def load_rows(result):
         for run in result["runs"]}} for name in result["runs"][0]["systems"]]
 
 
+def core_rows(result):
+    found = result.get("over_cores", {})
+    rows = []
+    for name in dict.fromkeys(name for part in found.values() for name in part):
+        row = {"system": name}
+        for number, part in found.items():
+            rate, of = figures.middle({"gun": part}, name), figures.ratio(
+                {"gun": part}, name, "reflector")
+            row[f"{number} cores"] = "" if math.isnan(rate) else f"{rate:,.0f} ({of:.2f})"
+        rows.append(row)
+    return rows
+
+
 def time_rows(result):
-    return [{"names": f"{run['names']:,}", "part": part, "s": took}
+    return [{"names": "", "part": part, "s": took}
+            for part, took in result.get("sections_s", {}).items()] + [{"names": f"{run['names']:,}", "part": part, "s": took}
             for run in result["runs"] for part, took in run.get("sections_s", {}).items()]
 
 
@@ -120,9 +135,13 @@ def sections(result):
     rate = first.get("cpu", {}).get("rate", 0)
     found = [("What went wrong", [{"what": t["what"], "what to do": t["do"]}
                                   for t in result.get("troubles", ())]),
-             ("Floors and goals", figures.target_rows(result))]
+             ("Floors and goals", figures.target_rows(result)),
+             ("Systems", [{"system": name, "version": info["version"], "what": info["what"]}
+                          for name, info in first["systems"].items()])]
     for run in result["runs"]:
-        found.append((f"Flat out, {run['names']:,} names", figures.table(run)))
+        found.append((f"Flat out, {run['names']:,} names", [
+            {key: value for key, value in row.items() if key not in ("what", "version")}
+            for row in figures.table(run)]))
     found += [(f"Latency of a paced probe beside kxdpgun, {names}", latency_rows(first, "latency")),
               (f"Open loop: dnsperf at a steady rate, a paced probe beside it, {names}",
                latency_rows(first, "open")),
@@ -135,6 +154,8 @@ def sections(result):
                       shape_rows(run)))
     found += [("Shapes", [{"shape": k, "questions": v} for k, v in result.get("kinds", {}).items()]
                if first.get("shapes") else []),
+              ("Cores, the generator's included, kxdpgun: answers/s (of the reflector's)",
+               core_rows(result)),
               ("From start to the last name answered", load_rows(result)),
               ("Where the time of this run went", time_rows(result))]
     return [(title, rows) for title, rows in found if rows]
@@ -159,20 +180,25 @@ def cell(value):
     bad = any(word in text for word in ("BELOW", "WRONG", "NOT "))
     good = text in ("goal", "floor")
     mark = " class=bad" if bad else " class=good" if good else ""
-    return f"<td{mark}>{html.escape(text)}"
+    return f"<td{mark}>{prose(text)}"
+
+
+def prose(text):
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def page(result, images):
     parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>lane53 benchmark</title>",
              f"<style>{STYLE}</style><h1>lane53 benchmark</h1>",
              f"<p>{html.escape(' · '.join(f'{k} {v}' for k, v in result['machine'].items()))}",
-             f"<p>{html.escape(preface(result))}"]
+             f"<p>{prose(preface(result))}"]
     for name, why in skipped(result).items():
         parts.append(f"<p>Skipped: <b>{html.escape(name)}</b>: {html.escape(why)}")
-    for name, data in images.items():
-        parts.append(f"<p><img alt='{name}' src='data:image/png;base64,"
-                     f"{base64.b64encode(data).decode()}'>")
+    plots_at = "Systems"  # after what everybody wants to know first
     for title, rows in sections(result):
+        if title == plots_at:
+            parts += [f"<p><img alt='{name}' src='data:image/png;base64,"
+                      f"{base64.b64encode(data).decode()}'>" for name, data in images.items()]
         parts.append(f"<h2>{html.escape(title)}</h2><table><tr>"
                      + "".join(f"<th>{html.escape(k)}" for k in rows[0]))
         parts += ["<tr>" + "".join(cell(v) for v in row.values()) for row in rows]

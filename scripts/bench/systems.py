@@ -239,6 +239,7 @@ class Reflector(Ceiling):
 class ReflectorGeneric(Reflector):
     name = "reflector-gen"
     what = "the same in generic (skb) mode"
+    baseline = "reflector-gen"
     flavour = "xdpgeneric"
     gun = False
     perf = True
@@ -292,6 +293,7 @@ class Lane53(System):
     mode = "native"
     ends = ("srv1",)  # the probe's side
     flags = ()
+    workers = 1  # threads on the lane
     settle_s = 0.3  # the worker's heart beats every 100 ms
 
     def body(self):
@@ -315,7 +317,7 @@ class Lane53(System):
         self.lab.undo(self.detach)
         self.spawn(BUILD / "control/lane53d", "-conf", self.dir / "Corefile", "-name",
                    self.instance, "-run", self.dir / "run", "-state", self.dir / "state",
-                   *self.flags)
+                   *self.flags, *(("-workers", self.workers) if self.workers > 1 else ()))
 
     @property
     def pins(self):

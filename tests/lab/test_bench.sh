@@ -45,6 +45,7 @@ nothing_left() {
 		/sys/fs/bpf/lane53/l53b"$1"*; do
 		[ ! -e "$found" ] || fail "left behind: $found"
 	done
+	! pgrep -f "l53b$1" >"$dir/pids" || fail "left running: $(tr '\n' ' ' <"$dir/pids")"
 }
 
 # begun: the run in the background has started its systems.
@@ -126,15 +127,20 @@ nothing_left "$killed"
 nothing_left "$pid"
 echo "a killed run, one core, a query file of one's own: named, nothing left"
 
-# ---- Ctrl-C ----
-$python3 "$bench/main.py" --systems lane53-local,unbound --out "$dir/out" >"$dir/log" 2>&1 &
-running=$! pid=$! rc=0
-lab_wait 30 begun || fail "did not begin"
-kill -INT "$pid"
-wait "$pid" || rc=$?
-running=
-[ "$rc" = 130 ] || fail "Ctrl-C ended it with $rc"
-nothing_left "$pid"
+# ---- Ctrl-C, while it starts and while it measures ----
+for when in 'lane53-cache' 'is up after' 'kxdpgun, uniform'; do
+	$python3 "$bench/main.py" --systems lane53-cache,unbound --out "$dir/out" >"$dir/log" 2>&1 &
+	running=$! pid=$! rc=0
+	case $when in
+	lane53-cache) lab_wait 30 test -e "/run/netns/l53b$pid-lane53-cache" ;;
+	*) lab_wait 30 grep -q "$when" "$dir/log" ;;
+	esac || fail "did not come to: $when"
+	kill -INT "$pid"
+	wait "$pid" || rc=$?
+	running=
+	[ "$rc" = 130 ] || fail "Ctrl-C at '$when' ended it with $rc"
+	nothing_left "$pid"
+done
 echo "Ctrl-C: nothing left"
 
 # ---- no room, no such thing ----
