@@ -9,12 +9,8 @@ import lab as labs
 import load
 from common import TROUBLE, awake, say, trouble
 
-QUIET = 0.03      # of a core: what others may use in a round on the cores we leave free
-LOUD = 0.15       # of a core: no quieter round was found, and this one does not count
-TRIES = 5         # rounds until one was quiet
-SPARE = 1         # of these more than one, for each round asked for: time is short
+LOUD = 0.15       # of a core: what others may use in half of the rounds before it is told
 BESIDE = 2        # systems between two rounds of the reflector
-NEAR = 4          # rounds of the reflector, before and after, that a round is held against
 
 
 def idle_seconds(path="/proc/stat"):
@@ -72,77 +68,43 @@ def one_round(lab, system, rate, seconds):
     return {"us": window.busy / (got["rate"] * window.wall) * 1e6, "others": window.others}
 
 
-class Rounds:
-    """Takes rounds, and again what was disturbed; the line of them is in the order taken."""
-
-    def __init__(self, lab, rate, seconds, spare):
-        self.lab, self.rate, self.seconds, self.spare = lab, rate, seconds, spare
-        self.line = []  # (name, round)
-
-    def quiet(self, system):
-        """The first round in which nobody else used the machine, or the quietest."""
-        found = [one_round(self.lab, system, self.rate, self.seconds)]
-        while found[-1]["others"] > QUIET and len(found) < TRIES and self.spare > 0:
-            self.spare -= 1
-            found.append(one_round(self.lab, system, self.rate, self.seconds))
-        return min(found, key=lambda one: one["others"])
-
-    def take(self, system, what):
-        try:
-            got = self.quiet(system)
-        except TROUBLE as problem:
-            say(f"{what} {system.name}: {problem}")
-            return
-        self.line.append((system.name, got))
-        say(f"{what} {system.name}: {got['us']:.2f} us/query, whole machine" + (
-            f"  (others used {got['others']:.0%} of a core)" if got["others"] > LOUD else ""))
-
-
-def per_query(lab, running, rounds, seconds, rate):
+def per_query(lab, running, passes, seconds, rate):
     """
-    {"rate", "rounds": {system: [{us, others, above}]}}: each one's rounds stand between
-    rounds of the reflector, and `above` is what it took more than the nearest of those, their
-    median.  The reflector's own `above` is against the others around it: the noise.
+    {"rate", "seconds", "rounds": {system: [{us, others, at}]}}: in each pass one round of
+    every system, and of the reflector before every second one; @at counts those.
     """
     base = next((s for s in running if s.name == "reflector"), None)
     others = [s for s in running if s not in (base,) and s.name != "testpmd"]  # that polls
-    found = {"rate": rate, "seconds": seconds, "rounds": {s.name: [] for s in running
-                                                          if s in (base, *others)}}
+    rounds = {s.name: [] for s in running if s in (base, *others)}
+    found = {"rate": rate, "seconds": seconds, "rounds": rounds}
     if not base:
         return found
-    taken = Rounds(lab, rate, seconds, SPARE * rounds * len(others))
+    line = [s for at, system in enumerate(others)
+            for s in ([base, system] if at % BESIDE == 0 else [system])]
     try:
         for system in (base, *others):
             with_pass(lab, system, "on")
-        for number in range(rounds):
-            what = f"cpu {number + 1}/{rounds}"
-            for at, system in enumerate(others):
-                if at % BESIDE == 0:
-                    taken.take(base, what)
-                taken.take(system, what)
-        taken.take(base, what)
+        for number in range(passes):
+            for at, system in enumerate(line):
+                take(lab, system, rate, seconds, rounds[system.name], at)
+                say(f"cpu {number + 1}/{passes} {system.name}: " + (
+                    f"{rounds[system.name][-1]['us']:.2f} us/query, whole machine"
+                    if rounds[system.name] else "none yet"))
     finally:
         for system in (base, *others):
             with_pass(lab, system, "off")
-    pair(taken.line, found["rounds"])
+    loud = [one["others"] for got in rounds.values() for one in got]
+    if loud and statistics.median(loud) > LOUD:
+        trouble(f"others used {statistics.median(loud):.0%} of a core while CPU was measured",
+                "stop them and run again, if the spread of these rows is too large")
     return found
 
 
-def pair(line, rounds):
-    """Sort the rounds of @line by system into @rounds, and set `above` in the quiet ones."""
-    limit = LOUD
-    if sum(one["others"] <= limit for name, one in line if name == "reflector") < 3:
-        limit = max((one["others"] for _, one in line), default=0)
-        trouble("others used the machine in all rounds of CPU per query",
-                "stop them and run again: these rows say more of them than of the systems")
-    at = [i for i, (name, one) in enumerate(line)
-          if name == "reflector" and one["others"] <= limit]
-    for i, (name, one) in enumerate(line):
-        near = [line[j][1]["us"] for j in sorted((j for j in at if j != i),
-                                                 key=lambda j: abs(j - i))[:NEAR]]
-        if near and one["others"] <= limit:
-            one["above"] = one["us"] - statistics.median(near)
-        rounds[name].append(one)
+def take(lab, system, rate, seconds, rounds, at):
+    try:
+        rounds.append({**one_round(lab, system, rate, seconds), "at": at})
+    except TROUBLE as problem:
+        say(f"cpu {system.name}: {problem}")
 
 
 def with_pass(lab, system, switch):

@@ -45,34 +45,42 @@ def latency(run, name, share, key, how="latency"):
     return statistics.median(got) if got else math.nan
 
 
-def cpu_rounds(run, name, key):
-    return [one[key] for one in run.get("cpu", {}).get("rounds", {}).get(name, ())
-            if key in one]
+def cpu_rounds(run, name):
+    return run.get("cpu", {}).get("rounds", {}).get(name, ())
 
 
 def cpu(run, name):
-    """us per query of the whole machine, from the rounds that nobody disturbed."""
-    got = [one["us"] for one in run.get("cpu", {}).get("rounds", {}).get(name, ())
-           if "above" in one]
-    return statistics.median(got) if got else math.nan
+    """
+    us per query of the whole machine: the least of the passes, for whatever else runs can
+    only add to it.  The reflector has several rounds in a pass: the median of the least at
+    each place, so that it has no more rounds to be lucky in than the others.
+    """
+    if name == "reflector":
+        got = cpu_base(run)
+        return statistics.median(got) if got else math.nan
+    return min((one["us"] for one in cpu_rounds(run, name)), default=math.nan)
+
+
+def cpu_base(run):
+    """The reflector's least of the passes, at each of its places in a pass."""
+    places = {}
+    for one in cpu_rounds(run, "reflector"):
+        places[one["at"]] = min(one["us"], places.get(one["at"], math.inf))
+    return sorted(places.values())
 
 
 def cpu_above(run, name):
-    """us per query more than the reflector's rounds beside it; NaN where not measured."""
-    got = cpu_rounds(run, name, "above")
-    return statistics.median(got) if got else math.nan
+    """us per query more than the reflector's; NaN where not measured."""
+    return cpu(run, name) - cpu(run, "reflector")
 
 
 def cpu_spread(run):
     """
-    How far apart the same thing twice is: the middle half of the differences between a
-    reflector's round and the ones before and after it.  Less is not a difference.
+    How far apart the same thing, measured in the same way, is from itself: the reflector at
+    its places in a pass.  Less is not a difference.
     """
-    got = sorted(cpu_rounds(run, "reflector", "above"))
-    if len(got) < 3:
-        return math.nan
-    low, _, high = statistics.quantiles(got, n=4)
-    return high - low
+    got = cpu_base(run)
+    return got[-1] - got[0] if len(got) > 1 else math.nan
 
 
 # ---- where the host put the two cores ----

@@ -122,7 +122,7 @@ def over_clients(run):
                 series.setdefault(name, []).append(
                     (int(count), statistics.median(r["rate"] for r in got) / 1000))
     return lines(series, "Over concurrent clients (closed loop, dnsperf)",
-                 "clients, one query on its way each", "thousand answers/s")
+                 "clients, one query on its way each", "thousand answers/s", log_y=True)
 
 
 def over_cores(result):
@@ -151,23 +151,21 @@ def over_load(run):
 
 def cpu(run):
     names = [n for n in run["cpu"]["rounds"] if n != "reflector"
-             and cpu_rounds(run, n, "above")]
+             and cpu_rounds(run, n)]
     names.sort(key=lambda n: cpu_above(run, n))
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 1.4))
     for y, name in enumerate(names):
-        got = cpu_rounds(run, name, "above")
-        mid = cpu_above(run, name)
-        axes.barh(y, mid, color=colour(name), capsize=3, ecolor="#333333",
-                  xerr=[[mid - min(got)], [max(got) - mid]])
-        axes.text(max(*got, 0), y, f"  {mid:.2f}", va="center", fontsize=8)
+        above = cpu_above(run, name)
+        axes.barh(y, above, color=colour(name))
+        axes.text(max(above, 0), y, f"  {above:.2f}", va="center", fontsize=8)
     spread = cpu_spread(run)
     if not math.isnan(spread):
-        axes.axvspan(-spread / 2, spread / 2, color=CEILING, alpha=0.3)
+        axes.axvspan(-spread, spread, color=CEILING, alpha=0.3)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.margins(x=0.08)
-    axes.set_xlabel("us of CPU per query above the reflector's, whole machine: median and range\n"
-                    "of the pairs; grey: the spread of the reflector against itself")
+    axes.set_xlabel("us of CPU per query above the reflector's, whole machine: least of the passes;\n"
+                    "grey: the spread of the reflector from itself, below which nothing is shown")
     axes.set_title(f"CPU per query at {run['cpu']['rate']:,} queries/s", fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     return finish(figure)
@@ -186,7 +184,7 @@ def shapes(run):
         for x, value in enumerate(row):
             axes.text(x, y, "–" if math.isnan(value) else f"{value:.2f}", ha="center",
                       va="center", fontsize=8, color="white" if value > 0.6 else "black")
-    axes.set_xticks(range(len(all_shapes)), all_shapes)
+    axes.set_xticks(range(len(all_shapes)), all_shapes, fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.set_title(f"Shapes of load, {run['names']:,} names (kxdpgun): rate of the reflector's",
                    fontsize=11)
@@ -213,7 +211,7 @@ def all_of(result):
             first, "0.5", "Latency beside dnsperf in open loop, at half of its closed loop", "open")
     if any("0.1" in found for found in first.get("latency", {}).values()):
         images["latency-load"] = over_load(first)
-    if cpu_rounds(first, "reflector", "us"):
+    if cpu_rounds(first, "reflector"):
         images["cpu"] = cpu(first)
     if first.get("clients"):
         images["clients"] = over_clients(first)

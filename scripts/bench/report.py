@@ -68,18 +68,19 @@ def latency_rows(run, how):
 def cpu_rows(run):
     rows, spread = [], figures.cpu_spread(run)
     for name in run.get("cpu", {}).get("rounds", ()):
-        above = figures.cpu_above(run, name)
-        got = sorted(figures.cpu_rounds(run, name, "above"))
+        got = figures.cpu_rounds(run, name)
         if not got:
             continue
+        above = figures.cpu_above(run, name)
         rows.append({"system": name, "whole machine, us": figures.number(figures.cpu(run, name)),
                      "of the reflector's": figures.number(
                          figures.cpu(run, name) / figures.cpu(run, "reflector")),
                      "above the reflector's, us": "" if name == "reflector" else
                      f"< spread ({above:.2f})" if above < spread else f"{above:.2f}",
-                     "of its rounds": f"{got[0]:.2f} to {got[-1]:.2f}",
+                     "median, us": f"{statistics.median(one['us'] for one in got):.2f}",
                      "rounds": len(got),
-                     "others' share of a core": f"{max(figures.cpu_rounds(run, name, 'others')):.1%}"})
+                     "others' share of a core, median":
+                         f"{statistics.median(one['others'] for one in got):.1%}"})
     return rows
 
 
@@ -145,7 +146,7 @@ def sections(result):
     found += [(f"Latency of a paced probe beside kxdpgun, {names}", latency_rows(first, "latency")),
               (f"Open loop: dnsperf at a steady rate, a paced probe beside it, {names}",
                latency_rows(first, "open")),
-              (f"CPU per query at {rate:,} queries/s; spread of the same thing twice: "
+              (f"CPU per query at {rate:,} queries/s; spread of the reflector from itself: "
                f"{figures.cpu_spread(first):.2f} us", cpu_rows(first)),
               ("Concurrent clients, dnsperf: answers/s (of the generic reflector's)",
                client_rows(first))]

@@ -108,6 +108,16 @@ grep -q '^| hit in `local`, 1,000 names' "$dir/docs/benchmarks.md" || fail "no t
 [ "$(head -n 1 "$dir/docs/benchmarks.md")$(tail -n 1 "$dir/docs/benchmarks.md")" = beforeafter ] || fail "more than its block was rewritten"
 sed -i 's/^| hit in.*/| hit in `local`: 2.00 |/' "$dir/docs/benchmarks.md"
 ! $python3 "$bench/record.py" "$dir/docs" --check >/dev/null || fail "a figure by hand is not seen"
+PYTHONPATH="$bench" $python3 - "$LAB_TOP/docs/benchmarks/results.json" <<'END' >"$dir/log" || fail "--guard"
+import json, sys
+import report
+recorded = json.load(open(sys.argv[1]))
+assert report.guard(recorded) == 0
+for one in recorded["runs"][0]["gun"]["lane53-local"]:
+    one["rate"] *= 0.5
+assert report.guard(recorded) == 1
+END
+grep -q 'guard: lane53-local, 1,000 names: .* was' "$dir/log" || fail "--guard does not say what is worse"
 echo "report, record and three broken peers: as they should be"
 
 # ---- killed: the next run says what was left, and removes it ----
