@@ -50,6 +50,7 @@ static const struct row {
 	uint32_t names;
 	bool ipv6, edns;
 	uint16_t qtype;
+	uint32_t lanes; /* 0: one */
 } rows[] = {
 	{ "reflector", true, 'l', 1000, false, false, TYPE_A },
 	{ "local 1,000", false, 'l', 1000, false, false, TYPE_A },
@@ -61,6 +62,7 @@ static const struct row {
 	{ "local 1,000,000", false, 'l', 1000000, false, false, TYPE_A },
 	{ "cache 1,000,000", false, 'c', 1000000, false, false, TYPE_A },
 	{ "miss, lane closed", false, 'm', 1000000, false, false, TYPE_A },
+	{ "miss, three lanes closed", false, 'm', 1000000, false, false, TYPE_A, 3 },
 };
 
 static uint64_t now_ns(void)
@@ -263,10 +265,13 @@ int main(int argc, char **argv)
 	fill_negative(&rig.local);
 	fill(&rig.cache, 'c', LANE53_SLOT_RA | LANE53_SLOT_AGE | LANE53_SLOT_NEEDS_RD);
 	for (int round = 0; round < rounds; round++)
-		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			if (row_is_wanted(&rows[i], wanted))
-				figures[round][i] =
-					measure(&rows[i], prog_of(&rows[i], reflector));
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			if (!row_is_wanted(&rows[i], wanted))
+				continue;
+			rig.settings->lanes = rows[i].lanes;
+			figures[round][i] =
+				measure(&rows[i], prog_of(&rows[i], reflector));
+		}
 	report(figures, rounds, wanted);
 	reflector_bpf__destroy(reflector);
 	rig_close(&rig);
