@@ -245,7 +245,9 @@ bool store_get_before(struct store_read *read, uint32_t source, const uint8_t *n
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
 	else if (key.mv_size != len || memcmp(key.mv_data, bytes, len) != 0)
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
-	while (!rc && has_prefix(&key, bytes, 4) && key.mv_size >= 7) {
+	for (unsigned seen = 0; seen < STORE_BEFORE_MAX && !rc &&
+				has_prefix(&key, bytes, 4) && key.mv_size >= 7;
+	     seen++) {
 		if (key_type(&key) == type)
 			return key_to_name(ret_owner, (uint8_t *)key.mv_data + 4,
 					   key.mv_size - 7) &&

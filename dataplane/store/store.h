@@ -79,9 +79,12 @@ bool store_get(struct store_read *read, uint32_t source, const uint8_t *name,
 
 /*
  * The RRset of @type with the greatest owner that is @name or before it in canonical
- * order; ret_owner: wire.  Names without @type in between are walked over.
+ * order; ret_owner: wire.  RRsets of other types in between are walked over, but no more
+ * than STORE_BEFORE_MAX are looked at: names below a zone cut have no NSEC, and all of a
+ * zone that has none must not be read for each query.
  * Return: found?
  */
+#define STORE_BEFORE_MAX 256
 bool store_get_before(struct store_read *read, uint32_t source, const uint8_t *name,
 		      uint16_t type, uint8_t ret_owner[255], struct rrset *ret_set);
 

@@ -722,11 +722,48 @@ static void what_stands_before(void)
 	drop_dir();
 }
 
+/* A zone signed with NSEC3 has none: a query must not walk over all of it for that. */
+static void little_is_walked_over(void)
+{
+	static const struct {
+		unsigned names; /* without the type */
+		bool found;
+	} walks[] = { { STORE_BEFORE_MAX - 1, true }, { STORE_BEFORE_MAX, false } };
+
+	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
+		struct store_write *write;
+		struct store_read *read;
+		struct store *store;
+		struct rrset set;
+		uint8_t owner[255];
+		char name[32];
+
+		make_dir();
+		CU_ASSERT_EQUAL_FATAL(
+			store_open(&store, dir, STORE_READ_WRITE, 1 << 20), 0);
+		CU_ASSERT_EQUAL_FATAL(store_write_begin(store, &write), 0);
+		put(write, 1, "ex.org", TYPE_NSEC, "1");
+		for (unsigned n = 0; n < walks[i].names; n++) {
+			snprintf(name, sizeof(name), "n%u.ex.org", n);
+			put(write, 1, name, TYPE_A, "1");
+		}
+		CU_ASSERT_EQUAL_FATAL(store_write_commit(write), 0);
+		CU_ASSERT_EQUAL_FATAL(store_read_begin(store, &read), 0);
+		CU_ASSERT_EQUAL(store_get_before(read, 1, wire("z.ex.org"), TYPE_NSEC,
+						 owner, &set),
+				walks[i].found);
+		store_read_end(read);
+		store_close(store);
+		drop_dir();
+	}
+}
+
 static const struct check_case cases[] = {
 	{ "keys", keys },
 	{ "longest key", longest_key },
 	{ "records", records },
 	{ "what stands before", what_stands_before },
+	{ "a look for what stands before ends soon", little_is_walked_over },
 	{ "snapshots", snapshots },
 	{ "any order of puts", any_order_of_puts },
 	{ "large set and full map", large_set_and_full_map },
