@@ -349,6 +349,7 @@ static void open_engine(struct kit *kit)
 		.transport = &kit->transport,
 		.publish = kit->table,
 		.stats = kit->stats,
+		.siblings = kit->siblings,
 		.on_event = on_event,
 		.context = kit,
 		.seed = 53,

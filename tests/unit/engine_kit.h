@@ -43,6 +43,7 @@ struct kit {
 	struct port *port;
 	struct table *table;
 	struct table_arrays arrays;
+	struct engine_siblings *siblings; /* for the next kit_restart() */
 	struct worker_stats *stats;
 	struct client client; /* of the next query */
 	uint64_t now_ns;

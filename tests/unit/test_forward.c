@@ -1110,6 +1110,43 @@ static void a_new_plan_retracts(void)
 	kit_close(&kit);
 }
 
+/* What it may do is its part; what another takes back it publishes again. */
+static void one_of_several_engines(void)
+{
+	struct engine_siblings siblings = { .publishing = PTHREAD_MUTEX_INITIALIZER,
+					    .count = 2 };
+	struct answer answer;
+
+	plan(POLICY_SEQUENTIAL, 1)->max_concurrent = 3;
+	kit_open(&kit, NULL, &kp.plan, true);
+	kit.siblings = &siblings;
+	kit_restart(&kit);
+	SEEN(kit_ask(&kit, "www.example.org A", NULL), "(later)");
+	SEEN(kit_ask(&kit, "b.example.org A", NULL), "(later)");
+	SEEN(kit_ask(&kit, "c.example.org A", NULL), "REFUSED ra"); /* 3 / 2, up */
+	kit_respond(&kit, kit_sent(&kit, -1), "NOERROR");
+	kit_respond(&kit, kit_sent(&kit, -2), GOOD);
+	kit_ask(&kit, "www.example.org A", NULL);
+	kit_ask(&kit, "www.example.org A", NULL);
+	CU_ASSERT_TRUE(in_table("www.example.org", TYPE_A, 0, &answer));
+
+	table_clear(kit.table); /* as another does that has a new plan */
+	siblings.clears++;
+	kit_ask(&kit, "www.example.org A", NULL);
+	CU_ASSERT_TRUE(in_table("www.example.org", TYPE_A, 0, &answer));
+	kp.plan.generation++;
+	kp.blocks[0].log = PLAN_LOG_ALL;
+	kit_commit(&kit, NULL, &kp.plan);
+	kit_pass(&kit, 1);
+	CU_ASSERT_EQUAL(siblings.clears, 2); /* the others are to know */
+	CU_ASSERT_FALSE(in_table("www.example.org", TYPE_A, 0, &answer));
+	kit_ask(&kit, "www.example.org A", NULL);
+	CU_ASSERT_TRUE(in_table("www.example.org", TYPE_A, 0, &answer));
+	CU_ASSERT_EQUAL(engine_flush(kit.engine, 0, NULL).published, 1);
+	CU_ASSERT_FALSE(in_table("www.example.org", TYPE_A, 0, &answer));
+	kit_close(&kit);
+}
+
 static bool count_cached(void *context, const struct engine_cached *cached)
 {
 	unsigned *count = context;
@@ -1252,6 +1289,7 @@ static const struct check_case cases[] = {
 	{ "admission", admission },
 	{ "unpublishable", unpublishable },
 	{ "a new plan retracts", a_new_plan_retracts },
+	{ "one of several engines", one_of_several_engines },
 	{ "a bad world", a_bad_world },
 };
 
