@@ -56,15 +56,6 @@ static void on_failed(void *context, struct exchange *exchange, int error)
 
 /* ---- open ---- */
 
-static void on_port(uv_poll_t *poll, int status, int events)
-{
-	struct worker *w = poll->data;
-
-	(void)status; /* an error is found by the read that follows */
-	(void)events;
-	w->port_ready = true;
-}
-
 static void on_upstream(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = poll->data;
@@ -236,7 +227,7 @@ static enum worker_exit open_port(struct worker *w, char *why)
 		}
 		fd = port_socket_fd(w->port);
 	}
-	if (fd >= 0 && watch(w, &w->port_poll, fd, on_port) < 0) {
+	if (fd >= 0 && watch(w, &w->port_poll, fd, worker_on_port) < 0) {
 		snprintf(why, WORKER_WHY_ROOM, "cannot poll the port");
 		return WORKER_INTERNAL;
 	}

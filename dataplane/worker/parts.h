@@ -79,6 +79,8 @@ struct worker {
 	uint64_t generation;
 	int store_error; /* of the last batch: 0 or negative errno */
 	unsigned spins;
+	unsigned awake; /* turns since the last sleep */
+	bool unwatched; /* the lane, see watch_lane() */
 	bool port_ready, upstream_ready;
 
 	struct port_dpdk_counts lane_seen;
@@ -93,6 +95,7 @@ struct worker {
 /* ---- worker.c ---- */
 
 void worker_turn_until_stopped(struct worker *w);
+void worker_on_port(uv_poll_t *poll, int status, int events);
 
 /* ---- crew.c ---- */
 

@@ -28,6 +28,9 @@
 #define SPINS_BEFORE_SLEEP 2000
 #define SPINS_PER_TURN     16 /* between two looks at everything else */
 
+/* From so many turns without a sleep on, the lane is left out of epoll: not for one query. */
+#define TURNS_AWAKE (2 * SPINS_BEFORE_SLEEP / SPINS_PER_TURN)
+
 /* In-flight queries get this long at a stop: a client's first retry. */
 #define DRAIN_NS SECOND_NS
 /* Frames already on the lane when the heartbeat goes. */
@@ -214,6 +217,30 @@ static unsigned recv_lane(struct worker *w)
 	return count;
 }
 
+void worker_on_port(uv_poll_t *poll, int status, int events)
+{
+	struct worker *w = poll->data;
+
+	(void)status; /* an error is found by the read that follows */
+	(void)events;
+	w->port_ready = true;
+}
+
+/*
+ * As long as its socket is in epoll, each frame that comes, and each that has gone, wakes
+ * whom it may concern: a tenth of what the kernel does for a frame, and nobody sleeps.
+ */
+static void watch_lane(struct worker *w, bool on)
+{
+	if (!w->options->lane || w->unwatched != on || port_dpdk_fd(w->port) < 0)
+		return;
+	if (on) /* if that fails it is tried again after a beat */
+		w->unwatched =
+			uv_poll_start(&w->port_poll, UV_READABLE, worker_on_port) < 0;
+	else
+		w->unwatched = uv_poll_stop(&w->port_poll) == 0;
+}
+
 static unsigned recv_sockets(struct worker *w, uint64_t now_ns)
 {
 	w->port_ns = port_socket_tick(w->port, now_ns);
@@ -305,10 +332,15 @@ static void sleep_until_due(struct worker *w)
 void worker_turn_until_stopped(struct worker *w)
 {
 	while (w->stage != STOPPED) {
-		if (turn(w))
+		if (turn(w)) {
+			if (++w->awake == TURNS_AWAKE)
+				watch_lane(w, false);
 			uv_run(&w->loop, UV_RUN_NOWAIT);
-		else
+		} else {
+			watch_lane(w, true);
 			sleep_until_due(w);
+			w->awake = 0;
+		}
 	}
 	crew_beat(w, 0); /* nobody listens on its lane any more */
 }
