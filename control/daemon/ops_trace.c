@@ -198,15 +198,12 @@ static void on_cache(void *context, json_t *reply, const char *error)
 	struct part *part = context;
 	struct tracing *t = part->tracing;
 	json_t *entries = json_object_get(reply, "entries");
-	uint8_t wire[255];
 
 	(void)error;
 	for (size_t i = 0; i < json_array_size(entries); i++) {
 		json_t *entry = json_array_get(entries, i);
-		const char *name = json_string_value(json_object_get(entry, "name"));
 
-		if (!name || !name_from_text(wire, name) || !name_equal(wire, t->name))
-			continue;
+		json_object_del(entry, "view"); /* the reply has its name */
 		json_object_set_new(entry, "io", json_string(worker_io_name(part->io)));
 		json_array_append(t->cache, entry);
 	}
@@ -251,8 +248,9 @@ void op_trace(struct daemon *d, struct lines_request *request, json_t *json)
 		t->part[io] = (struct part){ t, io };
 		t->waiting++;
 		supervisor_ask(d->supervisor, io,
-			       json_pack("{s:s, s:s, s:i}", "op", "cache", "name", text,
-					 "limit", 100),
+			       json_pack("{s:s, s:s, s:I, s:i}", "op", "cache", "name",
+					 text, "view", (json_int_t)view->id, "qtype",
+					 type),
 			       1000, on_cache, &t->part[io]);
 	}
 	if (!t->waiting)

@@ -118,44 +118,67 @@ static void on_flushed(void *context, unsigned flushed)
 	lines_reply(context, json_pack("{s:b, s:i}", "ok", 1, "flushed", (int)flushed));
 }
 
-static void flush(struct daemon *d, struct lines_request *request, json_t *json)
+static bool is_given(const json_t *json, const char *key)
+{
+	const json_t *value = json_object_get(json, key);
+
+	return value && !json_is_null(value);
+}
+
+/* What a request is about. */
+struct scope {
+	uint32_t view;       /* 0 = all */
+	const uint8_t *name; /* NULL = all */
+	uint8_t wire[255];
+};
+
+/* Return: false: @request is refused. */
+static bool take_scope(struct daemon *d, struct lines_request *request, json_t *json,
+		       struct scope *ret)
 {
 	const struct plan_view *view = NULL;
-	uint8_t name[255];
-	bool has_name = json_object_get(json, "name") &&
-			!json_is_null(json_object_get(json, "name"));
-	bool has_view = json_object_get(json, "view") &&
-			!json_is_null(json_object_get(json, "view"));
 
-	if (has_name && !control_name(request, json, name))
-		return;
-	if (has_view) {
+	*ret = (struct scope){ .view = 0 };
+	if (is_given(json, "name")) {
+		if (!control_name(request, json, ret->wire))
+			return false;
+		ret->name = ret->wire;
+	}
+	if (is_given(json, "view")) {
 		view = control_view(d, request, json);
 		if (!view)
-			return;
+			return false;
+		ret->view = view->id;
 	}
-	flush_caches(d, view ? view->id : 0, has_name ? name : NULL, on_flushed,
-		     request);
+	return true;
+}
+
+static void flush(struct daemon *d, struct lines_request *request, json_t *json)
+{
+	struct scope scope;
+
+	if (take_scope(d, request, json, &scope))
+		flush_caches(d, scope.view, scope.name, on_flushed, request);
 }
 
 static void list(struct daemon *d, struct lines_request *request, json_t *json)
 {
-	json_t *question = json_pack("{s:s}", "op", "cache");
-	json_t *limit = json_object_get(json, "limit");
-	json_t *name = json_object_get(json, "name");
+	json_t *limit = json_object_get(json, "limit"), *question;
 	json_int_t most =
-		json_is_integer(limit) ? json_integer_value(limit) : LIMIT_DEFAULT;
-	uint8_t wire[255];
+		is_given(json, "limit") ? json_integer_value(limit) : LIMIT_DEFAULT;
+	struct scope scope;
 
-	if (name && !json_is_null(name)) {
-		if (!control_name(request, json, wire)) {
-			json_decref(question);
-			return;
-		}
-		json_object_set(question, "name", name);
+	if (!take_scope(d, request, json, &scope))
+		return;
+	if (most < 1) {
+		lines_refuse(request, "limit: expected a number, 1 or more");
+		return;
 	}
-	json_object_set_new(question, "limit", json_integer(most));
-	collect(d, request, question, "entries", most > 0 ? (size_t)most : 0);
+	question = json_pack("{s:s, s:I, s:I}", "op", "cache", "view",
+			     (json_int_t)scope.view, "limit", most);
+	if (scope.name)
+		json_object_set(question, "name", json_object_get(json, "name"));
+	collect(d, request, question, "entries", (size_t)most);
 }
 
 void op_cache(struct daemon *d, struct lines_request *request, json_t *json)

@@ -76,6 +76,16 @@ static bool name_of(json_t *request, uint8_t wire[255], const uint8_t **ret_name
 	return true;
 }
 
+/* "view" of @request, 0 if there is none.  Return: false = it is no view's number. */
+static bool view_of(json_t *request, uint32_t *ret_view)
+{
+	const json_t *number = json_object_get(request, "view");
+	const json_int_t view = json_integer_value(number);
+
+	*ret_view = (uint32_t)view;
+	return (!number || json_is_integer(number)) && view >= 0 && view <= UINT32_MAX;
+}
+
 /* ---- status, wake ---- */
 
 static void listener_row(void *context, const struct port_socket_listener *at)
@@ -187,14 +197,12 @@ static void flush(struct worker *worker, void *context)
 
 static json_t *op_flush(struct worker *worker, json_t *request)
 {
-	const json_t *number = json_object_get(request, "view");
-	const json_int_t view = json_integer_value(number);
-	struct flush f = { .view = (uint32_t)view };
+	struct flush f = { .view = 0 };
 	uint8_t wire[255];
 
 	if (!name_of(request, wire, &f.name))
 		return fail("name: not a domain name");
-	if ((number && !json_is_integer(number)) || view < 0 || view > UINT32_MAX)
+	if (!view_of(request, &f.view))
 		return fail("view: not a view's number");
 	worker_each(worker, flush, &f);
 	/* what is published is in a cache too, but after a restart not yet */
@@ -208,13 +216,25 @@ struct listing {
 	json_t *rows;
 	size_t limit;
 	const uint8_t *name;
+	uint32_t view;  /* 0 = all */
+	uint16_t qtype; /* 0 = all, and names below; else this question only */
 };
+
+static bool is_wanted(const struct listing *listing, const struct engine_cached *cached)
+{
+	if (listing->view && cached->view != listing->view)
+		return false;
+	return !listing->qtype || (cached->qtype == listing->qtype && listing->name &&
+				   name_equal(cached->name, listing->name));
+}
 
 static bool cached_row(void *context, const struct engine_cached *cached)
 {
 	struct listing *listing = context;
 	char name[NAME_TEXT_ROOM], type[16], rcode[16];
 
+	if (!is_wanted(listing, cached))
+		return true;
 	name_to_text(name, cached->name);
 	json_array_append_new(listing->rows,
 			      json_pack("{s:s, s:s, s:I, s:I, s:s, s:b}", "name", name,
@@ -238,13 +258,15 @@ static void list(struct worker *worker, void *context)
 static json_t *op_cache(struct worker *worker, json_t *request)
 {
 	json_t *limit = json_object_get(request, "limit");
-	struct listing listing = { json_array(), CACHE_LIMIT_DEFAULT, NULL };
+	struct listing listing = { .limit = CACHE_LIMIT_DEFAULT };
 	uint8_t wire[255];
 
-	if (!name_of(request, wire, &listing.name)) {
-		json_decref(listing.rows);
+	if (!name_of(request, wire, &listing.name))
 		return fail("name: not a domain name");
-	}
+	if (!view_of(request, &listing.view))
+		return fail("view: not a view's number");
+	listing.qtype = (uint16_t)json_integer_value(json_object_get(request, "qtype"));
+	listing.rows = json_array();
 	if (json_integer_value(limit) > 0)
 		listing.limit = (size_t)json_integer_value(limit);
 	worker_each(worker, list, &listing);

@@ -215,6 +215,39 @@ static void control_status_cache_upstreams_flush(void)
 	json_decref(reply);
 }
 
+/* While a.test and b.test are cached for A, in view 1. */
+static void control_cache_keeps_to_what_was_asked(void)
+{
+	static const struct {
+		const char *scope;
+		size_t count;
+	} cases[] = {
+		{ "\"view\":0", 2 },
+		{ "\"view\":1", 2 },
+		{ "\"view\":7", 0 },
+		{ "\"view\":1,\"limit\":1", 1 },
+		{ "\"name\":\"test\"", 2 },
+		{ "\"name\":\"test\",\"qtype\":1", 0 }, /* itself only */
+		{ "\"name\":\"b.test\",\"qtype\":1", 1 },
+		{ "\"name\":\"b.test\",\"qtype\":28", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char request[128];
+		json_t *reply;
+
+		snprintf(request, sizeof(request), "{\"op\":\"cache\",%s}\n",
+			 cases[i].scope);
+		reply = run_control(request);
+		if (json_array_size(json_object_get(reply, "entries")) !=
+		    cases[i].count)
+			printf("\n%s", request);
+		CU_ASSERT_EQUAL(json_array_size(json_object_get(reply, "entries")),
+				cases[i].count);
+		json_decref(reply);
+	}
+}
+
 static void control_refuses_nonsense(void)
 {
 	static const char *const requests[] = {
@@ -227,6 +260,7 @@ static void control_refuses_nonsense(void)
 		/* not all there is, because it was not understood */
 		"{\"op\":\"flush\",\"name\":5}\n",
 		"{\"op\":\"flush\",\"view\":\"1\"}\n",
+		"{\"op\":\"cache\",\"view\":\"1\"}\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
@@ -364,6 +398,8 @@ static const struct check_case cases[] = {
 	{ "a half-closed TCP client waits for the upstream",
 	  a_half_closed_tcp_client_waits_for_the_upstream },
 	{ "events are sent", events_are_sent },
+	{ "control: cache keeps to what was asked",
+	  control_cache_keeps_to_what_was_asked },
 	{ "control: status, cache, upstreams, flush",
 	  control_status_cache_upstreams_flush },
 	{ "control refuses nonsense", control_refuses_nonsense },
