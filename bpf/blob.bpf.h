@@ -23,7 +23,6 @@ struct blob {
 	const struct lane53_blob_head *head;
 	__u32 max; /* bytes behind it, by its kind: a constant */
 	__u32 len;
-	__u32 ttl_count;
 };
 
 static __always_inline const void *small_at(const struct found *found)
@@ -48,7 +47,6 @@ static __always_inline const void *large_at(const struct found *found)
 static __always_inline void blob_read(struct blob *blob)
 {
 	blob->len = BLOB_LOAD(__u16, blob->head->len);
-	blob->ttl_count = BLOB_LOAD(__u16, blob->head->ttl_count);
 }
 
 /* ---- the query's tail: what stands behind its question ---- */
@@ -86,23 +84,32 @@ static __always_inline bool blob_copy(struct xdp_md *ctx, __u32 off,
 	       bpf_xdp_store_bytes(ctx, off, (void *)(blob->head + 1), len) == 0;
 }
 
-static __always_inline bool blob_age(struct xdp_md *ctx, __u32 off,
-				     const struct blob *blob, __u32 age_s)
+/*
+ * Take @age_s off the TTLs of the blob's bytes, which stand at @off in the frame.
+ * Not static: verified once, for any numbers.  Return: 0, or 1 if one is beyond the end.
+ */
+__noinline int blob_age(struct xdp_md *ctx, __u32 off, __u32 age_s,
+			const struct lane53_blob_head *head)
 {
+	__u32 count;
+
+	if (!head)
+		return 1;
+	count = BLOB_LOAD(__u16, head->ttl_count);
 	HASH_ROLLED
 	for (__u32 i = 0; i < LANE53_BLOB_TTLS; i++) {
 		struct cursor c = frame_cursor(ctx);
 		__u8 *p;
 
-		if (i >= blob->ttl_count)
+		if (i >= count)
 			break;
-		c.pos += (off + BLOB_LOAD(__u16, blob->head->ttl_off[i])) & 0x7ff;
+		c.pos += (off + BLOB_LOAD(__u16, head->ttl_off[i])) & 0x7ff;
 		p = (__u8 *)cursor_take(&c, 4);
 		if (!p)
-			return false;
+			return 1;
 		ttl_age(p, age_s);
 	}
-	return true;
+	return 0;
 }
 
 /* TC=1, question and OPT only: a partial answer helps nobody (RFC 2181 9). */
@@ -136,7 +143,7 @@ static __always_inline bool blob_copy_whole(struct xdp_md *ctx, const struct fra
 	    !message_resize(ctx, f, q->question_end, message_len))
 		return false;
 	if (blob_copy(ctx, off, blob) &&
-	    (!found->age_s || blob_age(ctx, off, blob, found->age_s)) &&
+	    (!found->age_s || !blob_age(ctx, off, found->age_s, blob->head)) &&
 	    table_is_still(found->slot, &found->copy))
 		return true;
 	tail_restore(ctx, s, off, tail_len);
