@@ -29,7 +29,8 @@ const struct directive directives[] = {
 		  "block is a tenant of its own: it is reached through these interfaces, with "
 		  "this VLAN tag, from these sources, and by nobody else, whichever way: XDP, "
 		  "lane, UDP sockets and TCP. With -no-xdp nothing is attached, and sockets "
-		  "tell tenants apart all the same.",
+		  "tell tenants apart all the same. What XDP cannot answer goes to one "
+		  "thread, or with `lane53d -workers N` to N of them.",
 	  .example = "xdp eth0 veth* {\n    mode auto\n}\nwhoami",
 	  .options = xdp_options,
 	  .begin = xdp_begin, .end = xdp_end },
