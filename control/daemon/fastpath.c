@@ -76,8 +76,9 @@ static uint32_t slots_for(uint32_t answers, uint32_t present)
 {
 	const uint32_t slots = table_slots_for(answers);
 	const uint32_t more = present + present / 2;
+	const uint32_t wanted = slots > more ? slots : more;
 
-	return slots > more ? slots : more;
+	return wanted < GROWTH_SLOTS_MAX ? wanted : GROWTH_SLOTS_MAX;
 }
 
 /* A quarter more than @need, and no fewer than there are. */
@@ -101,7 +102,7 @@ static int grow_begin(void *context, const struct table_room *need,
 	room.slots = slots_for(need->slots, arrays.slot_count);
 	room.small = blobs_for(need->small, arrays.small_count);
 	room.large = blobs_for(need->large, arrays.large_count);
-	if (room.slots > GROWTH_SLOTS_MAX)
+	if (room.slots <= arrays.slot_count)
 		return -ENOSPC;
 	r = xdp_local_grow_begin(d->xdp, &room, &arrays, &problem);
 	if (r == 0) {
