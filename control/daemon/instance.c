@@ -13,6 +13,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "stats/stats.h"
 #include "store/store.h"
 
 void instance_write_pid(const char *path)
@@ -118,11 +119,16 @@ void instance_remove_run_dir(const struct daemon *d)
 					     "worker-dpdk.why",  "worker-socket.why",
 					     "stats-dpdk",       "stats-socket",
 					     "lane53d.pid" };
-	char path[PATH_MAX + 32];
+	char path[PATH_MAX + 32], thread[PATH_MAX + 64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", d->options->run, names[i]);
 		(void)unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/stats-dpdk", d->options->run);
+	for (unsigned i = 1; i < LANE53_LANES_MAX; i++) { /* of further threads */
+		stats_path(thread, sizeof(thread), path, i);
+		(void)unlink(thread);
 	}
 	snprintf(path, sizeof(path), "%s/dpdk", d->options->run); /* EAL's own */
 	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
