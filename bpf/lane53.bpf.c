@@ -128,7 +128,7 @@ static __always_inline enum lane53_outcome answer(struct xdp_md *ctx,
 }
 
 /*
- * verifier: it looks at 85,000 instructions (of 1,000,000).  As a global function, verified
+ * verifier: it looks at 70,000 instructions (of 1,000,000).  As a global function, verified
  * once for any frame, what follows arrive() would be a part of that, but take 6 ns more
  * of every answer's 105.  Loading is rare.
  */

@@ -21,7 +21,7 @@
 /* verifier: a packet pointer's variable part must stay well below 64 KiB */
 #define MESSAGE_OFF_MAX 0x3fff
 /* verifier: each option is one more walk of the loop; who sends more takes the lane */
-#define QUESTION_OPTIONS_MAX 8
+#define QUESTION_OPTIONS_MAX 4
 #else
 #define QUESTION_INLINE static inline
 #define QUESTION_ROLLED

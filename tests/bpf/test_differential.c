@@ -112,7 +112,7 @@ static bool is_plain(const struct cursor *c, const struct question *q, size_t le
 		return true;
 	return q->edns.version == 0 &&
 	       !(q->edns.flags & (QUESTION_EDNS_HAS_ECS | QUESTION_EDNS_HAS_NSID)) &&
-	       option_count(c, q) <= 8; /* the program walks no more */
+	       option_count(c, q) <= 4; /* the program walks no more */
 }
 
 struct model {

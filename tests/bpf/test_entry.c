@@ -265,7 +265,8 @@ static const uint8_t opt_nsid[] = { 0, 3, 0, 0 };
 static const uint8_t opt_cookie[] = { 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8 };
 static const uint8_t opt_unknown[] = { 0xfd, 0xe9, 0, 1, 9 };
 static const uint8_t opt_padding[72] = { 0, 12, 0, 68 };
-static const uint8_t opt_nine[36] = { 0, 12, 0, 0, 0, 12, 0, 0, 0, 12 };
+static const uint8_t opt_four[16] = { 0, 12, 0, 0, 0, 12, 0, 0, 0, 12 };
+static const uint8_t opt_five[20] = { 0, 12, 0, 0, 0, 12, 0, 0, 0, 12 };
 
 #define OPTIONS(o) .edns = true, .options = (o), .options_len = sizeof(o)
 #define V6         .ipv6 = true
@@ -500,7 +501,11 @@ static const struct {
 	  { .qname = NAME, OPTIONS(opt_padding) },
 	  NULL,
 	  LANE53_ANSWERED_LOCAL },
-	{ "nine options", { .qname = NAME, OPTIONS(opt_nine) }, NULL, LANE53_TO_LANE },
+	{ "four options",
+	  { .qname = NAME, OPTIONS(opt_four) },
+	  NULL,
+	  LANE53_ANSWERED_LOCAL },
+	{ "five options", { .qname = NAME, OPTIONS(opt_five) }, NULL, LANE53_TO_LANE },
 };
 /* clang-format on */
 
