@@ -135,7 +135,7 @@ static __always_inline void event_fill(struct lane53_event *event,
 	event->qname_len = (__u8)q->qname_len;
 	event->opcode = OPCODE_QUERY;
 	event->nodata = (__u8)told->nodata;
-	event->pad = 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
 }
 
 /* What the entry and event_tell() left for it. */
@@ -143,11 +143,9 @@ static __always_inline void event_why(struct lane53_event *event)
 {
 	const struct lane53_settings *set = settings_get();
 	const struct scratch *s = scratch_get();
-	__u64 took_ns = 0;
 
-	if (set && s && set->event_timed)
-		took_ns = event->time_ns - s->event_start_ns;
-	event->duration_ns = took_ns < 0xffffffffu ? (__u32)took_ns : 0xffffffffu;
+	event->duration_ns =
+		set && s && set->event_timed ? event->time_ns - s->event_start_ns : 0;
 	event->why = s ? s->event_why : 0;
 }
 

@@ -128,15 +128,15 @@ static void put_response_size(struct value *out, const struct lane53_event *even
 /* Seconds with as many digits as they need, as Go's FormatFloat(…, 'f', -1, 64). */
 static void put_duration(struct value *out, const struct lane53_event *event)
 {
-	const unsigned ns = event->duration_ns % NS_PER_S;
+	const unsigned ns = (unsigned)(event->duration_ns % NS_PER_S);
 	char digits[10];
 	size_t len = 9;
 
 	snprintf(digits, sizeof(digits), "%09u", ns);
 	while (len && digits[len - 1] == '0')
 		len--;
-	value_set(out, "%u%s%.*ss", event->duration_ns / NS_PER_S, len ? "." : "",
-		  (int)len, digits);
+	value_set(out, "%u%s%.*ss", (unsigned)(event->duration_ns / NS_PER_S),
+		  len ? "." : "", (int)len, digits);
 }
 
 static void put_rcode(struct value *out, const struct lane53_event *event)

@@ -113,7 +113,7 @@ static json_t *describe(const struct daemon *d, const struct lane53_event *event
 	json_object_set_new(object, "do", json_boolean(event->edns_do));
 	put_number(object, "request_bytes", event->request_bytes);
 	put_number(object, "response_bytes", event->response_bytes);
-	put_number(object, "duration_ns", event->duration_ns);
+	put_number(object, "duration_ns", (json_int_t)event->duration_ns);
 	return object;
 }
 

@@ -99,11 +99,10 @@ static void put_event(struct engine *engine, const struct origin *origin,
 {
 	const struct asked *asked = origin->asked;
 	const struct client *client = origin->client;
-	uint64_t took_ns = time_taken(engine, origin);
 	struct lane53_report report = { 0 };
 
 	report.event = (struct lane53_event){
-		.duration_ns = took_ns < UINT32_MAX ? (uint32_t)took_ns : UINT32_MAX,
+		.duration_ns = time_taken(engine, origin),
 		.view = client->view,
 		.ifindex = client->ifindex,
 		.label = origin->zone->label,

@@ -455,7 +455,7 @@ struct lane53_tag {
 
 struct lane53_event {
 	__u64 time_ns;     /* CLOCK_REALTIME from a worker, CLOCK_MONOTONIC from XDP */
-	__u32 duration_ns; /* from XDP: in the program; 0 = not taken (event_timed) */
+	__u64 duration_ns; /* from XDP: in the program; 0 = not taken (event_timed) */
 	__u32 view;
 	__u32 ifindex;
 	__u16 label;
@@ -477,7 +477,7 @@ struct lane53_event {
 	__u8 opcode;
 	__u8 nodata; /* 1 = NODATA with its SOA: a denial for `log` */
 	__u8 why;    /* LANE53_EVENT_*; from XDP only */
-	__u8 pad;
+	__u8 pad[5];
 	__u8 qname[256]; /* wire format, as asked; only qname_len bytes count */
 };
 
@@ -539,7 +539,7 @@ LANE53_ABI_ASSERT(sizeof(struct lane53_asked) == 32);
 LANE53_ABI_ASSERT(sizeof(struct lane53_series) == 1184);
 LANE53_ABI_ASSERT(LANE53_LABEL_MAX <= 256); /* lane53_slot.label */
 LANE53_ABI_ASSERT(sizeof(struct lane53_tag) == 34);
-LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 336);
-LANE53_ABI_ASSERT(sizeof(struct lane53_report) == 368);
+LANE53_ABI_ASSERT(sizeof(struct lane53_event) == 344);
+LANE53_ABI_ASSERT(sizeof(struct lane53_report) == 376);
 
 #endif

@@ -121,6 +121,17 @@ static void upstreams_fail(void)
 	}
 }
 
+/* More than 32 bits of nanoseconds: a query's whole time is 5 s. */
+static void the_duration_is_told_whole(void)
+{
+	open_forward(POLICY_SEQUENTIAL, 3);
+	kit_ask(&kit, "www.example.org A", NULL);
+	happen('t');
+	CU_ASSERT_EQUAL(kit.events, 1);
+	CU_ASSERT_EQUAL(kit.event->duration_ns, 5000000000ull);
+	kit_close(&kit);
+}
+
 static void all_upstreams_are_down(void)
 {
 	open_forward(POLICY_SEQUENTIAL, 1);
@@ -222,6 +233,7 @@ static void local_records_fail(void)
 
 static const struct check_case cases[] = {
 	{ "upstreams fail", upstreams_fail },
+	{ "the duration is told whole", the_duration_is_told_whole },
 	{ "all upstreams are down", all_upstreams_are_down },
 	{ "too many", too_many },
 	{ "local records fail", local_records_fail },
