@@ -9,7 +9,8 @@ import lab as labs
 import load
 from common import TROUBLE, awake, say, trouble
 
-LOUD = 0.15       # of a core: what others may use in half of the rounds before it is told
+LOUD = 0.15       # of a core: where others use more, a round is taken again
+AGAIN = 60        # times in all: time is short
 BESIDE = 2        # systems between two rounds of the reflector
 
 
@@ -57,9 +58,9 @@ def one_round(lab, system, rate, seconds):
     """
     with awake(system):
         argv = load.perf_argv(system, system.queries("uniform", rate * (seconds + 1)),
-                              seconds + 0.6, rate, 8, 200, 1, 1)
+                              seconds + 0.4, rate, 8, 200, 1, 1)
         process = lab.popen("gen", argv)
-        time.sleep(0.3)
+        time.sleep(0.25)
         with Window(lab) as window:
             time.sleep(seconds)
         got = load.perf_read(lab.finish(process, 30))
@@ -81,15 +82,20 @@ def per_query(lab, running, passes, seconds, rate):
         return found
     line = [s for at, system in enumerate(others)
             for s in ([base, system] if at % BESIDE == 0 else [system])]
+    spare = AGAIN
     try:
         for system in (base, *others):
             with_pass(lab, system, "on")
         for number in range(passes):
             for at, system in enumerate(line):
-                take(lab, system, rate, seconds, rounds[system.name], at)
+                got = take(lab, system, rate, seconds, at)
+                while got and got[-1]["others"] > LOUD and spare > 0 and len(got) < 3:
+                    spare -= 1
+                    got += take(lab, system, rate, seconds, at)
+                rounds[system.name] += got
                 say(f"cpu {number + 1}/{passes} {system.name}: " + (
-                    f"{rounds[system.name][-1]['us']:.2f} us/query, whole machine"
-                    if rounds[system.name] else "none yet"))
+                    f"{min(one['us'] for one in got):.2f} us/query, whole machine"
+                    if got else "no figure"))
     finally:
         for system in (base, *others):
             with_pass(lab, system, "off")
@@ -100,11 +106,13 @@ def per_query(lab, running, passes, seconds, rate):
     return found
 
 
-def take(lab, system, rate, seconds, rounds, at):
+def take(lab, system, rate, seconds, at):
+    """A round, in a list: or none."""
     try:
-        rounds.append({**one_round(lab, system, rate, seconds), "at": at})
+        return [{**one_round(lab, system, rate, seconds), "at": at}]
     except TROUBLE as problem:
         say(f"cpu {system.name}: {problem}")
+        return []
 
 
 def with_pass(lab, system, switch):

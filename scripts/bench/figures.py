@@ -162,6 +162,7 @@ def table(run):
             "lowest": round(min(got)), "highest": round(max(got)),
             "of_reflector": number(ratio(run, name, baseline(run, name), how)),
             "dnsperf_per_s": number(middle(run, name, "perf"), "{:.0f}"),
+            "of_reflector_gen": number(ratio(run, name, "reflector-gen", "perf")),
             **{f"{key}_us": number(latency(run, name, share, key), "{:.0f}")
                for key in ("p50", "p90", "p99", "p99.9")},
             "cpu_us_above_reflector":

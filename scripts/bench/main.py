@@ -221,8 +221,8 @@ def measure_first(lab, args, run, running):
         run["idle"] = {s.name: cpu.idle_share(s) for s in running if not s.gone
                        and s.name in ("lane53-local", "lane53-socket")}
     with section(run, "cpu"):
-        run["cpu"] = cpu.per_query(lab, running, args.rounds + 1 if args.full else 1,
-                                   args.seconds, measure.EQUAL_RATE)
+        run["cpu"] = cpu.per_query(lab, running, args.rounds + 3 if args.full else 2,
+                                   0.6 * args.seconds, measure.EQUAL_RATE)
     full = {0.1: 1, 0.5: 3, 0.8: 1, "equal": 1}
     with section(run, "latency"):
         run["latency"] = measure.latency(lab, running, guns, full if args.full else {0.5: 1},
@@ -351,8 +351,10 @@ def run_cores(lab, args, result):
         running, _ = start(lab, kinds, 1000, used, skipped, workers=max(1, number - 1))
         try:
             measure.warm(lab, running)
-            result.setdefault("over_cores", {})[number] = measure.guns(lab, used, running,
-                                                                       rounds=2)
+            for system in running:
+                cpu.with_pass(lab, system, "on")
+            result.setdefault("over_cores", {})[number] = measure.cores(lab, used, running,
+                                                                        number, 3)
         finally:
             keep_logs(lab, args, [s.name for s in running if s.gone] + list(skipped))
 

@@ -147,15 +147,14 @@ def judged(system, got, generator):
                 f"{system.name}", "add the share in the notes to its rate, or give more cores")
 
 
-def perf_round(lab, args, system, number, over, clients=None):
-    queries = system.queries("uniform", 0)
-    # one query that is lost must not stop a lone client for the round
-    few = {"clients": clients, "outstanding": clients, "timeout_s": 0.1} if clients else {}
+def perf_round(lab, args, system, number, over, **how):
+    """@how: arguments of load.dnsperf()."""
+    queries = system.queries("uniform", DISTINCT_RATE)
     with awake(system):
         before = system.counters()
         sampler = load.Sampler(lab, system, number, args.seconds)
         sampler.start()
-        got = load.dnsperf(lab, system, queries, args.seconds, **few)
+        got = load.dnsperf(lab, system, queries, args.seconds, **how)
         over()
         got["samples"] = sampler.verdict()
         after = system.counters()
@@ -184,10 +183,18 @@ def perfs(lab, args, running):
 def clients(lab, args, running, rounds):
     """{clients: {system: [round]}}: closed loop, one query on its way per client."""
     chosen = [s for s in running if s.perf]
+    # one query that is lost must not stop a lone client for the round
     return {count: interleave(
-        chosen, f"{count} clients,", rounds,
-        lambda s, n, over, c=count: perf_round(lab, args, s, n, over, c), told_rate)
+        chosen, f"{count} clients,", rounds, lambda s, n, over, c=count: perf_round(
+            lab, args, s, n, over, clients=c, outstanding=c, timeout_s=0.1), told_rate)
         for count in CLIENTS}
+
+
+def cores(lab, args, running, number, rounds):
+    """Closed loop with as many threads as cores: kxdpgun has one only on a veth."""
+    return interleave(running, f"{number} cores, dnsperf,", rounds, lambda s, n, over: perf_round(
+        lab, args, s, n, over, clients=8 * number, outstanding=200 * number, threads=number,
+        timeout_s=0.1), told_rate)
 
 
 # ---- latency ----

@@ -132,8 +132,8 @@ def over_cores(result):
             rate = middle({"gun": rows}, name)
             if not math.isnan(rate) and rate:
                 series.setdefault(name, []).append((int(number), rate / 1000))
-    return lines(series, "Over cores, the generator's included (flat out, kxdpgun)",
-                 "cores; the generator keeps the first one busy", "thousand answers/s",
+    return lines(series, "Over cores, the generator's included (closed loop, dnsperf)",
+                 "cores; dnsperf has a thread for each", "thousand answers/s",
                  log_x=False, log_y=True, whole_x=True)
 
 

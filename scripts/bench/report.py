@@ -155,7 +155,7 @@ def sections(result):
                       shape_rows(run)))
     found += [("Shapes", [{"shape": k, "questions": v} for k, v in result.get("kinds", {}).items()]
                if first.get("shapes") else []),
-              ("Cores, the generator's included, kxdpgun: answers/s (of the reflector's)",
+              ("Cores, the generator's included, dnsperf with a thread for each: answers/s (of the reflector's)",
                core_rows(result)),
               ("From start to the last name answered", load_rows(result)),
               ("Where the time of this run went", time_rows(result))]
