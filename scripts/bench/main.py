@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import cpu
@@ -379,8 +380,10 @@ def run_all(args, result, stop):
         try:
             try:
                 part(stop.lab)
-            except TROUBLE as problem:
-                trouble(f"{name}: {problem}", "what was measured before is reported")
+            except Exception as problem:  # whatever it is: half an hour is not thrown away
+                traceback.print_exc()
+                trouble(f"{name}: {type(problem).__name__}: {problem}",
+                        "what was measured before is reported")
             finally:
                 stop.lab.close()
         except KeyboardInterrupt:

@@ -134,7 +134,7 @@ class System:
         """A file of questions; one for "distinct" is used for one round only."""
         if self.kind == "distinct":
             path = self.dir / "queries"
-            names.write_distinct(path, f"{next(self._files)}", lines)
+            names.write_distinct(path, f"{next(self._files)}", int(lines))
             return path
         if self.kind == "wild":
             kind = "wild"
