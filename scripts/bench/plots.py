@@ -134,7 +134,7 @@ def over_cores(result):
                 series.setdefault(name, []).append((int(number), rate / 1000))
     return lines(series, "Over cores, the generator's included (closed loop, dnsperf)",
                  "cores; dnsperf has a thread for each", "thousand answers/s",
-                 log_x=False, log_y=True, whole_x=True)
+                 log_x=False, whole_x=True)
 
 
 def over_load(run):
