@@ -191,7 +191,7 @@ def clients(lab, args, running, rounds):
 
 
 def cores(lab, args, running, number, rounds):
-    """Closed loop with as many threads as cores: kxdpgun has one only on a veth."""
+    """Closed loop with as many threads as cores: kxdpgun has one, for the link's one queue."""
     return interleave(running, f"{number} cores, dnsperf,", rounds, lambda s, n, over: perf_round(
         lab, args, s, n, over, clients=8 * number, outstanding=200 * number, threads=number,
         timeout_s=0.1), told_rate)
