@@ -71,16 +71,19 @@ void build_rrset(struct build *b, enum message_section section, const uint8_t *o
 		build_rr(b, section, &rr);
 }
 
-void build_append(struct build *b, const struct answer *from, const uint8_t *qname)
+void build_append(struct build *b, const struct answer *from, const uint8_t *qname,
+		  enum message_section section)
 {
 	static const uint8_t in[4] = { 0, TYPE_A, 0, CLASS_IN }; /* not looked at */
 	const uint16_t counts[3] = { from->ancount, from->nscount, from->arcount };
 	uint8_t message[65535];
 	struct message_reader reader;
 	struct message_rr rr;
-	enum message_section section;
+	enum message_section at;
 	size_t name_len = name_size(qname), len = DNS_HEADER_BYTES;
 
+	if (!counts[section])
+		return;
 	memset(message, 0, DNS_HEADER_BYTES);
 	message[5] = 1;
 	for (unsigned i = 0; i < 3; i++) {
@@ -100,8 +103,9 @@ void build_append(struct build *b, const struct answer *from, const uint8_t *qna
 		b->writer.overflow = true;
 		return;
 	}
-	while (message_read_rr(&reader, &rr, &section) == MESSAGE_RR)
-		build_rr(b, section, &rr);
+	while (message_read_rr(&reader, &rr, &at) == MESSAGE_RR)
+		if (at == section)
+			build_rr(b, section, &rr);
 }
 
 bool build_end(struct build *b)

@@ -30,8 +30,9 @@ void build_rr(struct build *b, enum message_section section,
 /* Every RR of @set (class IN) under @owner, with @ttl_s. */
 void build_rrset(struct build *b, enum message_section section, const uint8_t *owner,
 		 const struct rrset *set, uint32_t ttl_s);
-/* Every RR of all sections of @from, an answer for @qname, behind what is there. */
-void build_append(struct build *b, const struct answer *from, const uint8_t *qname);
+/* Every RR in @section of @from, an answer for @qname, behind what is there. */
+void build_append(struct build *b, const struct answer *from, const uint8_t *qname,
+		  enum message_section section);
 
 /* Return: did all of it fit? */
 bool build_end(struct build *b);

@@ -191,6 +191,9 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 				       const struct forward_question *question,
 				       const struct answer *answer, struct answer *ret)
 {
+	static const enum message_section sections[] = { SECTION_ANSWER,
+							 SECTION_AUTHORITY,
+							 SECTION_ADDITIONAL };
 	struct answer chain = { .bytes = engine->message,
 				.room = sizeof(engine->message),
 				.dnssec_ok = asked->dnssec_ok };
@@ -199,6 +202,7 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 	uint8_t qname[255], sname[255];
 	enum answer_result result;
 	struct build b;
+	bool goes_on;
 
 	if (!engine->read || (answer->flags & FLAG_RCODE) == RCODE_SERVFAIL)
 		return NULL;
@@ -210,15 +214,18 @@ static const struct answer *join_alias(struct engine *engine, const struct asked
 		.room = sizeof(engine->joined_bytes) - DNS_HEADER_BYTES - 255 - 4,
 		.dnssec_ok = asked->dnssec_ok,
 	};
-	build_begin(&b, ret, qname);
-	build_append(&b, &chain, qname);
-	if (result == ANSWER_FORWARD && name_equal(sname, question->qname)) {
-		build_append(&b, answer, question->qname);
-		ret->flags = answer->flags & FLAG_RCODE;
-	} else if (result != ANSWER_DONE) {
+	goes_on = result == ANSWER_FORWARD && name_equal(sname, question->qname);
+	if (!goes_on && result != ANSWER_DONE)
 		return NULL; /* the records changed meanwhile */
+	build_begin(&b, ret, qname);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+		build_append(&b, &chain, qname, sections[i]);
+		if (goes_on)
+			build_append(&b, answer, question->qname, sections[i]);
 	}
-	ret->flags |= chain.flags;
+	ret->flags = chain.flags;
+	if (goes_on)
+		ret->flags |= answer->flags & FLAG_RCODE;
 	ret->directive = chain.directive;
 	return build_end(&b) ? ret : NULL;
 }

@@ -492,8 +492,7 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 	if ((*ret_block)->recursion)
 		ret->flags |= FLAG_RA;
 	result = walk_chain(&w, *ret_block);
-	if (result == ANSWER_DONE)
-		signed_proofs(w.signed_part);
+	signed_proofs(w.signed_part);
 	memcpy(ret_sname, w.sname, name_size(w.sname));
 	if (build_end(&w.build))
 		return result;

@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(answer.len <= answer.room && !answer.arcount);
 	check_ttls(&answer);
 	build_begin(&b, &joined, qname);
-	build_append(&b, &answer, qname);
+	build_append(&b, &answer, qname, SECTION_ANSWER);
+	build_append(&b, &answer, qname, SECTION_AUTHORITY);
 	FUZZ_CHECK(build_end(&b));
 	FUZZ_CHECK(joined.len == answer.len && joined.ancount == answer.ancount &&
 		   joined.nscount == answer.nscount);

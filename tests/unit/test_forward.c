@@ -876,6 +876,43 @@ static void aliases_that_lead_outside(void)
 	kit_close(&kit);
 }
 
+/* RFC 4035 3.1.3.3: that there is no nearer match than the wildcard, with what follows. */
+static void a_signed_wildcard_that_leads_outside(void)
+{
+#define SIGNED " 8 2 30 20300101000000 20200101000000 1 local.test. AAAA"
+#define WILD                                                                          \
+	"x.w.local.test. 30 IN CNAME www.example.org. ; x.w.local.test. 30 IN RRSIG " \
+	"CNAME" SIGNED
+#define PROOF "*.w.local.test. 60 IN NSEC local.test. CNAME RRSIG NSEC "
+	/* clang-format off */
+	static const char *const records[] = {
+		"1 local.test. 3600 IN SOA ns.local.test. a.local.test. 1 2 3 4 60",
+		"1 local.test. 3600 IN RRSIG SOA" SIGNED,
+		"1 *.w.local.test. 30 IN CNAME www.example.org.",
+		"1 *.w.local.test. 30 IN RRSIG CNAME" SIGNED,
+		"1 " PROOF,
+		NULL
+	};
+	/* clang-format on */
+
+	plan(POLICY_SEQUENTIAL, 1);
+	kit_block(&kp, "local.test");
+	kit_step(&kp, STEP_ZONE, 1, "local.test");
+	kit_open(&kit, records, &kp.plan, false);
+	kit_ask(&kit, "x.w.local.test A", "do");
+	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
+	SEEN(kit_later(&kit), "NOERROR aa opt=1232 do | " WILD " ; " WWW " ns| " PROOF);
+	kit_ask(&kit, "x.w.local.test AAAA", "do");
+	kit_respond(&kit, kit_sent(&kit, -1), "NOERROR | | " SOA_300);
+	SEEN(kit_later(&kit),
+	     "NOERROR aa opt=1232 do | " WILD " ns| " PROOF " ; " SHOWN);
+	kit_ask(&kit, "x.w.local.test A", NULL);
+	kit_respond(&kit, kit_sent(&kit, -1), GOOD);
+	SEEN(kit_later(&kit),
+	     "NOERROR aa | x.w.local.test. 30 IN CNAME www.example.org. ; " WWW);
+	kit_close(&kit);
+}
+
 static void a_new_plan_while_asking(void)
 {
 	start(POLICY_SEQUENTIAL, 2);
@@ -1282,6 +1319,8 @@ static const struct check_case cases[] = {
 	{ "fanout: a negative waits for all", fanout_negative_waits_for_all },
 	{ "fanout: race, workers, timeout", fanout_race_workers_timeout },
 	{ "aliases that lead outside", aliases_that_lead_outside },
+	{ "a signed wildcard that leads outside",
+	  a_signed_wildcard_that_leads_outside },
 	{ "a new plan while asking", a_new_plan_while_asking },
 	{ "flushing", flushing },
 	{ "local records come first", local_records_come_first },

@@ -184,7 +184,8 @@ static void a_built_answer_knows_its_ttls(void)
 
 	/* Read back and written again: the same bytes. */
 	build_begin(&b, &again, name.wire);
-	build_append(&b, &answer, name.wire);
+	for (enum message_section s = SECTION_ANSWER; s <= SECTION_ADDITIONAL; s++)
+		build_append(&b, &answer, name.wire, s);
 	CU_ASSERT_TRUE(build_end(&b));
 	CU_ASSERT_EQUAL(again.len, answer.len);
 	CU_ASSERT_EQUAL(memcmp(bytes, again_bytes, answer.len), 0);
