@@ -294,7 +294,7 @@ static json_t *row_of(json_t *rows, const char *address, const char *proto)
 			return row;
 	}
 	row = json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "address", address, "proto",
-			proto, "via", "socket", "down", 0, "asked", 0, "rtt_us", 0);
+			proto, "via", "", "down", 0, "asked", 0, "rtt_us", 0);
 	json_array_append_new(rows, row);
 	return row;
 }
@@ -320,7 +320,18 @@ static void add_counts(json_t *row, const struct engine_upstream *u)
 	add(row, "timeouts", u->counts->timeouts);
 }
 
-/* Of several workers: their sum; the fast path, trouble and the slowest, if one has it. */
+/* By the lane, if all say so that have asked it. */
+static void note_way(json_t *row, const struct engine_upstream *u, bool by_lane)
+{
+	const char *way = json_string_value(json_object_get(row, "via"));
+
+	if (!by_lane && u->asked)
+		json_object_set_new(row, "via", json_string("socket"));
+	else if (by_lane && way && !*way)
+		json_object_set_new(row, "via", json_string("lane"));
+}
+
+/* Of several workers: their sum; trouble and the slowest, if one has it. */
 static bool upstream_row(void *context, const struct engine_upstream *u)
 {
 	static const char *const protos[] = {
@@ -333,9 +344,9 @@ static bool upstream_row(void *context, const struct engine_upstream *u)
 
 	address_to_text(text, remote->addr, remote->port);
 	row = row_of(upstreams->rows, text, protos[u->upstream->proto]);
-	if (upstreams->by_lane &&
-	    transport_lane_is_used(upstreams->by_lane, u->upstream))
-		json_object_set_new(row, "via", json_string("lane"));
+	note_way(row, u,
+		 upstreams->by_lane &&
+			 transport_lane_is_used(upstreams->by_lane, u->upstream));
 	if (u->down)
 		json_object_set_new(row, "down", json_true());
 	if (u->rtt_us > json_integer_value(json_object_get(row, "rtt_us")))
@@ -355,9 +366,18 @@ static void list_upstreams(struct worker *worker, void *context)
 static json_t *op_upstreams(struct worker *worker, json_t *request)
 {
 	struct upstreams upstreams = { json_array(), NULL };
+	json_t *row;
+	size_t i;
 
 	(void)request;
 	worker_each(worker, list_upstreams, &upstreams);
+	json_array_foreach(upstreams.rows, i, row)
+	{
+		const char *way = json_string_value(json_object_get(row, "via"));
+
+		if (way && !*way)
+			json_object_set_new(row, "via", json_string("socket"));
+	}
 	return json_pack("{s:b, s:o}", "ok", 1, "upstreams", upstreams.rows);
 }
 

@@ -28,9 +28,12 @@ via() {
 	[ "$(lab_ctl upstreams --json | jq -r '.upstreams[] | select(.io == "dpdk") | .via')" = "$1" ]
 }
 
-# Asks, too: probes go beside questions.
+# Asks, too: probes go beside questions, and each thread on the lane has names of its own.
 asked_via() {
-	lab_ask client host-1.up.example A >/dev/null && via "$1"
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		lab_ask client "host-$i.up.example" A >/dev/null || return 1
+	done
+	via "$1"
 }
 
 questions() {
