@@ -10,7 +10,7 @@ import load
 from common import TROUBLE, awake, say, trouble
 
 LOUD = 0.15       # of a core: where others use more, a round is taken again
-AGAIN = 60        # times in all: time is short
+AGAIN = 40        # times in all: time is short
 BESIDE = 2        # systems between two rounds of the reflector
 
 

@@ -224,7 +224,7 @@ def measure_first(lab, args, run, running):
     with section(run, "cpu"):
         run["cpu"] = cpu.per_query(lab, running, args.rounds + 3 if args.full else 2,
                                    0.6 * args.seconds, measure.EQUAL_RATE)
-    full = {0.1: 1, 0.5: 3, 0.8: 1, "equal": 1}
+    full = {0.1: 1, 0.5: 2, 0.8: 1, "equal": 1}
     with section(run, "latency"):
         run["latency"] = measure.latency(lab, running, guns, full if args.full else {0.5: 1},
                                          args.seconds)
