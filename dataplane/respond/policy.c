@@ -167,12 +167,12 @@ static void go_on(struct engine *engine, struct pending *p, struct exchange *x)
 		pending_finish_without(engine, p);
 }
 
-static void ask_again(struct engine *engine, struct exchange *x)
+static void ask_again(struct engine *engine, struct exchange *x, bool truncated)
 {
 	const int r = exchange_ask(engine, x);
 
 	if (r == 0) {
-		upstream_asked(x, true);
+		upstream_asked(x, truncated);
 		return;
 	}
 	pending_note(x, LANE53_CAUSE_IO, r);
@@ -198,7 +198,7 @@ void policy_resume(struct engine *engine, struct exchange *x)
 
 	if (p->tries[x->idx] < UINT8_MAX)
 		p->tries[x->idx]++;
-	ask_again(engine, x);
+	ask_again(engine, x, false);
 }
 
 static void deliver(struct engine *engine, struct exchange *x,
@@ -260,7 +260,7 @@ void policy_response(struct engine *engine, struct exchange *x, const uint8_t *m
 	    (result == IMPORT_NO_EDNS && !x->plain)) {
 		x->tcp |= result == IMPORT_TRUNCATED;
 		x->plain |= result == IMPORT_NO_EDNS;
-		ask_again(engine, x);
+		ask_again(engine, x, result == IMPORT_TRUNCATED);
 		return;
 	}
 	pending_note(x,

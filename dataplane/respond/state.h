@@ -247,8 +247,8 @@ void upstreams_close(struct engine *engine);
 
 bool upstream_is_down(const struct upstream *u);
 const struct plan_upstream *upstream_at(const struct upstream *u);
-/* Of a pending's: @again: what came back by UDP was no answer. */
-void upstream_asked(const struct exchange *x, bool again);
+/* Of a pending's; @truncated: again, by TCP, because of a TC. */
+void upstream_asked(const struct exchange *x, bool truncated);
 void upstream_answered(struct engine *engine, const struct exchange *x, unsigned rcode);
 void upstream_failed(struct engine *engine, struct upstream *u, bool timeout);
 /* The health check's query.  Return: its length. */

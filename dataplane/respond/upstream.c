@@ -107,7 +107,7 @@ static enum stats_via via(const struct exchange *x)
 								      : STATS_FORWARD;
 }
 
-void upstream_asked(const struct exchange *x, bool again)
+void upstream_asked(const struct exchange *x, bool truncated)
 {
 	struct upstream *u = x->upstream;
 
@@ -116,7 +116,7 @@ void upstream_asked(const struct exchange *x, bool again)
 		return;
 	stats_add(&u->row->asked, 1);
 	stats_add(&u->row->asked_by[via(x)][x->tcp], 1);
-	if (again && x->tcp)
+	if (truncated)
 		stats_add(&u->row->tcp_retries, 1);
 }
 

@@ -369,6 +369,17 @@ static void truncated_goes_over_tcp(void)
 	CU_ASSERT_TRUE(kit_sent(&kit, -1)->tcp);
 	kit_close(&kit);
 
+	/* Asked again after a failure, and not because of a TC. */
+	plan(POLICY_PARALLEL, 1)->force_tcp = true;
+	kit_open(&kit, NULL, &kp.plan, false);
+	kit_ask(&kit, "www.example.org A", NULL);
+	kit_fail(&kit, kit_sent(&kit, -1), -ECONNREFUSED);
+	kit_pass(&kit, 200);
+	CU_ASSERT_EQUAL(kit.sent_count, 2);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].tcp_retries, 0);
+	CU_ASSERT_EQUAL(kit.stats->upstream[0].asked_by[STATS_FANOUT][1], 2);
+	kit_close(&kit);
+
 	plan(POLICY_SEQUENTIAL, 1)->upstreams[0].proto = PLAN_TCP;
 	kit_open(&kit, NULL, &kp.plan, false);
 	kit_ask(&kit, "www.example.org A", NULL);
