@@ -10,7 +10,7 @@ import load
 from common import TROUBLE, awake, say, trouble
 
 LOUD = 0.15       # of a core: where others use more, a round is taken again
-AGAIN = 40        # times in all: time is short
+AGAIN = 5         # times a pass: time is short
 BESIDE = 2        # systems between two rounds of the reflector
 
 
@@ -82,7 +82,7 @@ def per_query(lab, running, passes, seconds, rate):
         return found
     line = [s for at, system in enumerate(others)
             for s in ([base, system] if at % BESIDE == 0 else [system])]
-    spare = AGAIN
+    spare = AGAIN * passes
     try:
         for system in (base, *others):
             with_pass(lab, system, "on")
