@@ -30,7 +30,7 @@ struct worker {
 	enum worker_state state;
 	int pid;
 	bool adopted; /* not our child: no exit code to be had */
-	bool again;   /* STOPPING, and wanted once more: started when it has gone */
+	bool again;   /* told to stop, and wanted once more: started when it has gone */
 	struct watch *watch;
 	uv_timer_t timer; /* WAITING: back-off; STARTING: next look; STOPPING: limit */
 	bool asked;       /* a status question is on its way */
@@ -116,7 +116,10 @@ static void signal_worker(const struct worker *w, int number)
 
 static void on_backoff(uv_timer_t *timer)
 {
-	start(timer->data);
+	struct worker *w = timer->data;
+
+	w->restarts++;
+	start(w);
 }
 
 /* What it left in RUN/worker-IO.why; "" = nothing. */
@@ -188,7 +191,7 @@ static void died(struct worker *w)
 	w->state = wanted ? WORKER_WAITING : WORKER_OFF;
 	if (s->on_change && (was_up || wanted))
 		s->on_change(s->context, w->io, false);
-	if (!wanted) {
+	if (!wanted || w->again) {
 		log_info("worker %s (pid %d) stopped", worker_io_name(w->io), w->pid);
 		w->pid = 0;
 		if (w->again)
@@ -314,7 +317,6 @@ static void start(struct worker *w)
 		w->io == WORKER_DPDK && s->has_hugepages && s->has_hugepages();
 	r = worker_spawn(&s->command, w->io == WORKER_DPDK);
 	w->adopted = w->again = false;
-	w->restarts++;
 	w->waited_ms = 0;
 	w->born_ms = uv_now(w->supervisor->loop);
 	if (r > 0) {
@@ -381,6 +383,7 @@ void supervisor_adopt(struct supervisor *s, enum worker_io io)
 	log_info("worker %s (pid %d) is of another build, store or number of "
 		 "threads: replaced",
 		 worker_io_name(io), w->pid);
+	w->again = true;
 	stop_soon(w);
 }
 

@@ -290,6 +290,7 @@ static void replaced_though_deaf(void)
 	CU_ASSERT_NOT_EQUAL(view().pid, first);
 	CU_ASSERT_EQUAL(waitpid(first, &status, 0), first);
 	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CU_ASSERT_EQUAL(view().restarts, 0); /* it was we who ended it */
 	stop();
 	end();
 }
