@@ -142,7 +142,8 @@ static void set_ttl(struct zonefile *z, const struct zonetext_entry *entry)
 	if (entry->count != 2 || entry->words[1].quoted ||
 	    !zonerecord_seconds(entry->words[1].text, &ttl_s) ||
 	    ttl_s > ZONERECORD_TTL_MAX)
-		complain(z, true, &entry->words[entry->count > 1],
+		complain(z, true,
+			 &entry->words[entry->count > 2 ? 2 : entry->count - 1],
 			 "expected $TTL and 0 to 2147483647 seconds, or as 1w2d3h4m5s");
 	else
 		z->record.default_ttl_s = ttl_s;
@@ -300,7 +301,7 @@ static void warn_of_signing(struct zonefile *z)
 			z->nsec3.count);
 	if (z->expired.count)
 		report_problem(z->report, false, z->path, z->expired.line,
-			       "%u signatures have expired, this one and others; "
+			       "signatures have expired, %u of them, this one first; "
 			       "expected a zone that was signed again",
 			       z->expired.count);
 }

@@ -77,7 +77,7 @@ static const char *expected_of(ldns_rdf_type field)
 	case LDNS_RDF_TYPE_CERT_ALG:
 		return "the name or the number of an algorithm";
 	case LDNS_RDF_TYPE_SVCPARAMS:
-		return "KEY=VALUE, each key once (RFC 9460 2.1)";
+		return "KEY=VALUE, each key once, mandatory ones too (RFC 9460 2.1)";
 	default:
 		return NULL;
 	}
@@ -280,18 +280,41 @@ static bool is_hex(const char *text)
 	return len % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == len;
 }
 
-/* RFC 9460 2.2: keys rise, so none is there twice. */
-static bool is_rising(const uint8_t *params, size_t len)
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+#define SVC_MANDATORY 0
+#define SVC_ALPN      1
+
+static bool has_param(const uint8_t *params, size_t len, uint16_t key)
+{
+	for (size_t at = 0; at + 4 <= len; at += 4u + get16(params + at + 2))
+		if (get16(params + at) == key)
+			return true;
+	return false;
+}
+
+/*
+ * RFC 9460 2.2, 7.1.1, 8: keys rise, so none is there twice; an alpn has protocols; what
+ * is mandatory is there.
+ */
+static bool are_params(const uint8_t *params, size_t len)
 {
 	int last = -1;
 
 	for (size_t at = 0; at + 4 <= len;) {
-		const int key = params[at] << 8 | params[at + 1];
+		const uint16_t key = get16(params + at), size = get16(params + at + 2);
 
-		if (key <= last)
+		if (key <= last || (key == SVC_ALPN && size == 0))
 			return false;
 		last = key;
-		at += 4 + ((size_t)params[at + 2] << 8 | params[at + 3]);
+		at += 4;
+		for (unsigned i = 0; key == SVC_MANDATORY && i + 2 <= size; i += 2)
+			if (!has_param(params, len, get16(params + at + i)))
+				return false;
+		at += size;
 	}
 	return true;
 }
@@ -322,7 +345,7 @@ static int read_all(struct reader *r, ldns_rdf_type field)
 	else
 		result = read_by_ldns(r, word, field, text);
 	if (result == 0 && field == LDNS_RDF_TYPE_SVCPARAMS &&
-	    !is_rising(r->record->rdata + from, r->len - from))
+	    !are_params(r->record->rdata + from, r->len - from))
 		result = bad_field(r, word, field);
 	free(text);
 	r->at = r->count;
@@ -353,6 +376,21 @@ static int check_ds(const struct reader *r)
 	if (!want || r->len - 4 == want)
 		return 0;
 	return bad(r, &r->words[r->count - 1], "a digest as long as its type has them");
+}
+
+/* RFC 1876 2: 90 degrees, and 180, in thousandths of a second from the middle. */
+static int check_loc(const struct reader *r)
+{
+	static const int64_t middle = 1ll << 31, degree = 3600000;
+	uint32_t latitude_be, longitude_be;
+
+	memcpy(&latitude_be, r->record->rdata + 4, sizeof(latitude_be));
+	memcpy(&longitude_be, r->record->rdata + 8, sizeof(longitude_be));
+	if (r->len < 16 || r->record->rdata[0] != 0 ||
+	    (llabs(ntohl(latitude_be) - middle) <= 90 * degree &&
+	     llabs(ntohl(longitude_be) - middle) <= 180 * degree))
+		return 0;
+	return bad(r, &r->words[0], "up to 90 degrees N or S, 180 degrees E or W");
 }
 
 static int read_fields(struct reader *r, const ldns_rr_descriptor *descriptor)
@@ -520,6 +558,8 @@ int zonerdata_read(struct zonerecord *record, const struct zonetext_word *words,
 		result = read_fields(&r, descriptor);
 	if (result == 0 && record->type == TYPE_DS)
 		result = check_ds(&r);
+	if (result == 0 && record->type == (uint16_t)LDNS_RR_TYPE_LOC)
+		result = check_loc(&r);
 	record->rdata_len = (uint16_t)r.len;
 	return result;
 }

@@ -79,9 +79,9 @@ static const struct {
 	  SHEAD "a.ex.org. 65280 3600 [2];", "" },
 	{ "other types",
 	  HEAD "a TXT \"x y\" z\na SRV 1 2 3 b\na MX 1 b\n"
-	       "a CAA 0 issue \"ca\"\na HTTPS 1 . alpn=h2\n",
+	       "a CAA 0 issue \"ca\"\na HTTPS 1 . alpn=h2 mandatory=alpn\n",
 	  SHEAD "a.ex.org. 15 3600 [12];a.ex.org. 16 3600 [6];a.ex.org. 33 3600 [16];"
-		"a.ex.org. 65 3600 [10];a.ex.org. 257 3600 [9];",
+		"a.ex.org. 65 3600 [16];a.ex.org. 257 3600 [9];",
 	  "" },
 	{ "different TTLs", HEAD "a 9 A 192.0.2.1\na 8 A 192.0.2.2\n",
 	  SHEAD "a.ex.org. 1 8 192.0.2.1 192.0.2.2;", "4(another TTL" },
@@ -153,7 +153,7 @@ static const struct {
 	{ "a 9999999w A 192.0.2.1", "!3(\"9999999w\": expected a TTL" },
 	{ "$TTL rubbish", "!3(\"rubbish\": expected $TTL and 0 to 2147483647 sec" },
 	{ "$TTL", "!3(\"$TTL\": expected $TTL and" },
-	{ "$TTL 60 70", "!3(\"60\": expected $TTL and" },
+	{ "$TTL 60 70", "!3(\"70\": expected $TTL and" },
 	{ "$TTL 2147483648", "!3(\"2147483648\": expected $TTL and" },
 	/* directives */
 	{ "$ORIGIN", "!3(\"$ORIGIN\": expected $ORIGIN and a domain name) " },
@@ -195,6 +195,10 @@ static const struct {
 	{ "a RRSIG X 8 3 60 1 1 1 ex.org. AAAA", "!3(\"X\": expected a type of rec" },
 	{ "a HTTPS 1 . nosuchkey", "!3(\"nosuchkey\": expected KEY=VALUE" },
 	{ "a HTTPS 1 . alpn=h2 alpn=h3", "!3(\"alpn=h2\": expected KEY=VALUE, each k" },
+	{ "a HTTPS 1 . alpn", "!3(\"alpn\": expected KEY=VALUE" },
+	{ "a HTTPS 1 . port=1 mandatory=alpn", "!3(\"port=1\": expected KEY=VALUE" },
+	{ "a LOC 91 N 1 E 0", "!3(\"91\": expected up to 90 degrees N or S, 180" },
+	{ "a LOC 9 N 181 E 0", "!3(\"9\": expected up to 90 degrees" },
 	{ "a LOC x", "!3(\"x\": expected a value of the type LOC) " },
 	/* generic */
 	{ "a TYPE65280 abcd", "!3(\"abcd\": expected \\# LENGTH HEX (RFC 3597)" },
