@@ -268,7 +268,9 @@ static void tell_waiting(struct daemon *d, const struct rule_list *rules)
 
 		if (strpbrk(rules->at[i].pattern, "*?[") || !xdp_rule_waits(d->xdp, i))
 			continue;
-		snprintf(key, sizeof(key), "xdp-rule/%s", rules->at[i].pattern);
+		/* two blocks may wait for the same one */
+		snprintf(key, sizeof(key), "xdp-rule/%s:%u", rules->at[i].pattern,
+			 place->line);
 		degraded_set(&d->degraded, key,
 			     "%s:%u: xdp %s: there is no such interface; it is "
 			     "attached when it appears",

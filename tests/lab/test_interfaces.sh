@@ -42,6 +42,25 @@ lab_wait 5 gone
 ! ls "/sys/fs/bpf/lane53/$LAB_ID/v2" | grep vx9 || exit 1
 echo "vx9 came and went"
 
+# Two tenants that wait for the same interface: one warning each, however often we look.
+cp "$LAB_DIR/Corefile" "$LAB_DIR/good"
+for part in 10.53.9.0/25 10.53.9.128/25; do
+	printf 'x.example:53 {\n    bind %s\n    xdp late0 {\n        from %s\n    }\n    whoami\n}\n' \
+		"$LAB_SERVICE" "$part" >>"$LAB_DIR/Corefile"
+done
+lab_ctl reload >/dev/null
+for i in 1 2 3; do
+	ip link add "vx$i" netns "$LAB_ID-node" type veth peer name "eth1$i" netns "$LAB_ID-client"
+	lab_wait 5 attached "vx$i"
+	ip -n "$LAB_ID-node" link del "vx$i"
+done
+waits=$(grep -c 'xdp late0: there is no such interface' "$LAB_DIR/lane53d.log")
+[ "$waits" = 2 ] || { echo "late0 was missed $waits times in the log, expected 2"; exit 1; }
+[ "$(lab_ctl status --json | jq '[.degraded[] | select(contains("late0"))] | length')" = 2 ]
+cp "$LAB_DIR/good" "$LAB_DIR/Corefile"
+lab_ctl reload >/dev/null
+echo "two blocks wait for an interface: told twice"
+
 # Bound to an interface: its new address is served at once; links that come and go
 # without an address, as those of pods do, are no reason to read everything again.
 cp "$LAB_DIR/Corefile" "$LAB_DIR/good"
