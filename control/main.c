@@ -111,8 +111,11 @@ static void on_worker(void *context, enum worker_io io, bool up)
 	if (up) {
 		degraded_clear(&d->degraded, key);
 		setup_wake_workers(d);
-		if (io == WORKER_DPDK && d->xdp)
+		if (io == WORKER_DPDK && d->xdp) {
+			supervisor_view(d->supervisor, io, &w);
+			fastpath_note_worker(d, w.pid);
 			xdp_lanes_trim(d->xdp);
+		}
 		if (io == WORKER_SOCKET)
 			loops_begin(d);
 	} else {
@@ -255,11 +258,6 @@ void daemon_stop(struct daemon *d, bool teardown, int exit_code)
 
 /* ---- the beginning ---- */
 
-static bool has_hugepages(void)
-{
-	return xdp_hugepages_free_bytes() > 0;
-}
-
 static int open_supervisor(struct daemon *d)
 {
 	char pins[128], lane_a[IF_NAMESIZE], lane_b[IF_NAMESIZE];
@@ -272,7 +270,6 @@ static int open_supervisor(struct daemon *d)
 		.pins = pins,
 		.lane = lane_b,
 		.workers = d->options->workers,
-		.has_hugepages = has_hugepages,
 		.renew = d->store_renewed,
 		.on_change = on_worker,
 		.context = d,

@@ -16,6 +16,7 @@
 #include "daemon/publish.h"
 #include "daemon/rule_list.h"
 #include "daemon/watch.h"
+#include "io/hugepages.h"
 #include "plan/plan.h"
 #include "plan/tenants.h"
 #include "xdp/xdp.h"
@@ -315,6 +316,22 @@ static void with_rules(struct daemon *d, bool apply)
 	rule_list_deinit(&rules);
 }
 
+void fastpath_note_worker(struct daemon *d, int pid)
+{
+	unsigned wanted_mb =
+		(unsigned)(hugepages_wanted_bytes(d->options->workers) >> 20);
+
+	if (hugepages_used_bytes(pid))
+		degraded_clear(&d->degraded, "hugepages");
+	else
+		degraded_set(
+			&d->degraded, "hugepages",
+			"less than %u MB of hugepages were free: the dpdk worker uses "
+			"ordinary memory; to change that: sysctl vm.nr_hugepages=%u, "
+			"and end the worker (pid %d): it is started again",
+			wanted_mb, wanted_mb, pid);
+}
+
 /* The lane's worker runs as long as any interface may send down the lane. */
 static void run_worker(struct daemon *d)
 {
@@ -323,12 +340,6 @@ static void run_worker(struct daemon *d)
 		degraded_clear(&d->degraded, "hugepages");
 		return;
 	}
-	if (xdp_hugepages_free_bytes())
-		degraded_clear(&d->degraded, "hugepages");
-	else if (!d->dpdk_up)
-		degraded_set(&d->degraded, "hugepages",
-			     "no free hugepages: the dpdk worker uses ordinary memory; "
-			     "to change that: sysctl vm.nr_hugepages=256");
 	supervisor_start(d->supervisor, WORKER_DPDK);
 }
 

@@ -43,6 +43,9 @@ void fastpath_sample(struct daemon *d, uint32_t every);
 /* Interfaces or addresses changed. */
 void fastpath_sync(struct daemon *d);
 
+/* The DPDK worker @pid has begun to serve: say if it does without hugepages. */
+void fastpath_note_worker(struct daemon *d, int pid);
+
 /* Let go of it; it goes on answering. */
 void fastpath_close(struct daemon *d);
 

@@ -56,7 +56,6 @@ struct supervisor {
 	void (*stopped)(void *context);
 	void *stopped_context;
 	unsigned open; /* timers and questions that still hold on to this */
-	bool (*has_hugepages)(void);
 	bool closing;
 	bool renew;
 };
@@ -312,9 +311,6 @@ static void start(struct worker *w)
 	struct supervisor *s = w->supervisor;
 	int r;
 
-	/* those of a worker that has just died are free again */
-	s->command.hugepages =
-		w->io == WORKER_DPDK && s->has_hugepages && s->has_hugepages();
 	r = worker_spawn(&s->command, w->io == WORKER_DPDK);
 	w->adopted = w->again = false;
 	w->waited_ms = 0;
@@ -431,7 +427,6 @@ int supervisor_open(struct supervisor **ret, const struct supervisor_config *con
 		return -ENOMEM;
 	}
 	s->command.workers = config->workers;
-	s->has_hugepages = config->has_hugepages;
 	s->renew = config->renew;
 	s->on_change = config->on_change;
 	s->context = config->context;

@@ -41,9 +41,8 @@ struct supervisor_config {
 	uv_loop_t *loop;
 	const char *program; /* path of lane53-worker */
 	const char *store, *run, *instance;
-	const char *pins, *lane;     /* dpdk only */
-	unsigned workers;            /* likewise: threads */
-	bool (*has_hugepages)(void); /* asked before each start of dpdk; NULL: no */
+	const char *pins, *lane; /* dpdk only */
+	unsigned workers;        /* likewise: threads */
 	bool renew; /* adopt none: they hold a store that is no longer ours */
 	/* Called when a worker begins to answer (@up) and when it has died. */
 	void (*on_change)(void *context, enum worker_io io, bool up);

@@ -42,8 +42,6 @@ int worker_spawn(const struct worker_command *command, bool dpdk)
 		argv[n++] = command->pins;
 		argv[n++] = "--lane";
 		argv[n++] = command->lane;
-		argv[n++] = "--hugepages";
-		argv[n++] = command->hugepages ? "yes" : "no";
 		if (command->workers > 1) {
 			snprintf(workers, sizeof(workers), "%u", command->workers);
 			argv[n++] = "--workers";

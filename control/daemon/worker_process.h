@@ -11,7 +11,6 @@
 struct worker_command {
 	char *program, *store, *run, *instance;
 	char *pins, *lane; /* dpdk only */
-	bool hugepages;    /* likewise */
 	unsigned workers;  /* likewise: threads; 0 = 1 */
 };
 

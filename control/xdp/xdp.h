@@ -247,12 +247,4 @@ int xdp_lane_probe(const char *instance, const struct xdp_question *question,
 		   unsigned timeout_ms, struct xdp_reply *ret_reply,
 		   struct problem *problem);
 
-/* ---- the machine ---- */
-
-/*
- * Free hugepages of the default size, in bytes; 0 = none (the worker does without, and
- * that is worth a line in `degraded`: "no hugepages: ...").
- */
-uint64_t xdp_hugepages_free_bytes(void);
-
 #endif

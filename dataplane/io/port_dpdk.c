@@ -31,6 +31,7 @@
 #include <rte_mbuf.h>
 #include <xdp/libxdp.h>
 #include "io/frame.h"
+#include "io/hugepages.h"
 #include "io/port.h"
 #include "lane53/abi.h"
 #include "lane53/wire.h"
@@ -66,10 +67,9 @@
 /* A ring that stays full for so many tries belongs to a lane that is gone. */
 #define TX_TRIES 16
 
-/* For one lane; and for each further one, whose mbufs take 19 MB. */
-#define HUGEPAGE_MB 256
-#define PLAIN_MB    128
-#define LANE_MB     32
+/* Ordinary memory for one lane; and for each further one, whose mbufs take 20 MB. */
+#define PLAIN_MB 128
+#define LANE_MB  32
 
 struct ticket {
 	uint8_t prefix_len;
@@ -384,21 +384,6 @@ static const struct port_ops ops = {
 
 /* ---- EAL ---- */
 
-static unsigned long free_hugepages_kb(void)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long pages = 0, size_kb = 0;
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		(void)sscanf(line, "HugePages_Free: %lu", &pages);
-		(void)sscanf(line, "Hugepagesize: %lu", &size_kb);
-	}
-	if (file)
-		fclose(file);
-	return pages * size_kb;
-}
-
 /* One lcore that may run wherever we may: EAL would pin it, and start one per CPU. */
 static void format_lcores(char *text, size_t room)
 {
@@ -447,7 +432,8 @@ static void format_vdev(char *text, size_t room, const char *first, unsigned idx
 
 static unsigned memory_mb(const struct port_dpdk_config *config, bool hugepages)
 {
-	return (hugepages ? HUGEPAGE_MB : PLAIN_MB) + (config->count - 1) * LANE_MB;
+	return hugepages ? (unsigned)(hugepages_wanted_bytes(config->count) >> 20)
+			 : PLAIN_MB + (config->count - 1) * LANE_MB;
 }
 
 static int eal_start(const struct port_dpdk_config *config, bool hugepages)
@@ -589,7 +575,7 @@ static bool choose_hugepages(const struct port_dpdk_config *config)
 	case DPDK_HUGEPAGES_AUTO:
 		break;
 	}
-	return free_hugepages_kb() >= memory_mb(config, true) * 1024ul;
+	return hugepages_free_bytes() >= hugepages_wanted_bytes(config->count);
 }
 
 /* What the PMD and its UMEM need; without one of them it says EINVAL, too. */
@@ -628,7 +614,8 @@ static const char *advice(int r)
 static int check_needs(const struct port_dpdk_config *config, bool hugepages, char *why,
 		       size_t room)
 {
-	const unsigned need_mb = memory_mb(config, true);
+	const uint64_t wanted = hugepages_wanted_bytes(config->count);
+	const uint64_t have = hugepages_free_bytes();
 	char interface[IF_NAMESIZE + 16];
 
 	for (unsigned i = 0; i < config->count; i++) {
@@ -639,11 +626,11 @@ static int check_needs(const struct port_dpdk_config *config, bool hugepages, ch
 			 interface);
 		return -ENODEV;
 	}
-	if (hugepages && free_hugepages_kb() < need_mb * 1024ul) {
+	if (hugepages && have < wanted) {
 		snprintf(why, room,
-			 "%lu of %u MB of hugepages are free: reserve more "
+			 "%u of %u MB of hugepages are free: reserve more "
 			 "(vm.nr_hugepages), or --hugepages no",
-			 free_hugepages_kb() / 1024, need_mb);
+			 (unsigned)(have >> 20), (unsigned)(wanted >> 20));
 		return -ENOMEM;
 	}
 	return 0;

@@ -19,12 +19,6 @@ static unsigned ups, downs;
 static bool stopped, renew;
 
 static enum worker_io watched = WORKER_SOCKET;
-static bool hugepages;
-
-static bool has_hugepages(void)
-{
-	return hugepages;
-}
 
 static void on_change(void *context, enum worker_io io, bool up)
 {
@@ -50,7 +44,6 @@ static void open_supervisor(void)
 					    .run = run,
 					    .instance = "test",
 					    .renew = renew,
-					    .has_hugepages = has_hugepages,
 					    .on_change = on_change };
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(config.program);
@@ -211,40 +204,6 @@ static void one_that_does_not_heed_sigterm(void)
 	end();
 }
 
-/* Does the worker's command line end in @word? */
-static bool ends_in(const char *word)
-{
-	char path[64], line[1024];
-	size_t len = 0, want = strlen(word) + 1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", view().pid);
-	f = fopen(path, "r");
-	if (f) {
-		len = fread(line, 1, sizeof(line), f);
-		fclose(f);
-	}
-	return len > want && !memcmp(line + len - want, word, want);
-}
-
-/* Hugepages that the first worker had taken are free for the next. */
-static void hugepages_are_looked_for_at_each_start(void)
-{
-	begin();
-	watched = WORKER_DPDK;
-	hugepages = false;
-	supervisor_start(supervisor, WORKER_DPDK);
-	wait_for(&ups, 1);
-	CU_ASSERT_TRUE(ends_in("no"));
-	hugepages = true;
-	CU_ASSERT_EQUAL(kill(view().pid, SIGKILL), 0);
-	wait_for(&ups, 2);
-	CU_ASSERT_TRUE(ends_in("yes"));
-	stop();
-	watched = WORKER_SOCKET;
-	end();
-}
-
 /* A Corefile without `xdp`, and at once one with it again. */
 static void wanted_again_while_it_stops(void)
 {
@@ -301,8 +260,6 @@ static const struct check_case tests[] = {
 	{ "adopted by the next", adopted_by_the_next },
 	{ "adopted in a busy time", adopted_in_a_busy_time },
 	{ "one that does not heed SIGTERM", one_that_does_not_heed_sigterm },
-	{ "hugepages are looked for at each start",
-	  hugepages_are_looked_for_at_each_start },
 	{ "wanted again while it stops", wanted_again_while_it_stops },
 	{ "replaced, though deaf", replaced_though_deaf },
 };

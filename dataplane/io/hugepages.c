@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hugepages.c - see hugepages.h. */
+#include "io/hugepages.h"
+
+#include <stdio.h>
+
+#define FIRST_LANE_BYTES   (256ull << 20)
+#define FURTHER_LANE_BYTES (32ull << 20)
+
+uint64_t hugepages_free_bytes(void)
+{
+	unsigned long long count = 0, size_kb = 0;
+	FILE *info = fopen("/proc/meminfo", "re");
+	char line[128];
+
+	while (info && fgets(line, sizeof(line), info)) {
+		(void)sscanf(line, "HugePages_Free: %llu", &count);
+		(void)sscanf(line, "Hugepagesize: %llu kB", &size_kb);
+	}
+	if (info)
+		fclose(info);
+	return count * size_kb * 1024;
+}
+
+uint64_t hugepages_used_bytes(int pid)
+{
+	unsigned long long used_kb = 0;
+	char line[128];
+	FILE *status;
+
+	snprintf(line, sizeof(line), "/proc/%d/status", pid);
+	status = fopen(line, "re");
+	while (status && fgets(line, sizeof(line), status))
+		(void)sscanf(line, "HugetlbPages: %llu kB", &used_kb);
+	if (status)
+		fclose(status);
+	return used_kb * 1024;
+}
+
+uint64_t hugepages_wanted_bytes(unsigned lanes)
+{
+	return FIRST_LANE_BYTES + (lanes - 1) * FURTHER_LANE_BYTES;
+}
