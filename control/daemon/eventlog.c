@@ -73,7 +73,7 @@ static const struct plan_block *block_of(const struct plan *plan,
 	if (!view || !name_length(event->qname, event->qname_len))
 		return NULL;
 	name_lower(name, event->qname);
-	return plan_route(plan, view, name, name_size(name), &zone);
+	return plan_route(plan, view, name, event->qtype, &zone);
 }
 
 /* The server block of the Corefile that @event is of, or -1. */

@@ -5,6 +5,8 @@
 #include "plan/plan.h"
 #include <stdlib.h>
 #include <string.h>
+#include "dns/name.h"
+#include "lane53/wire.h"
 
 /* Is @name (lower case wire, @len bytes, root label included) at or below @top? */
 static bool is_below(const uint8_t *name, size_t len, const struct plan_name *top)
@@ -48,10 +50,13 @@ const struct plan_view *plan_view_by_name(const struct plan *plan, const char *n
 	return NULL;
 }
 
-const struct plan_block *plan_route(const struct plan *plan,
-				    const struct plan_view *view, const uint8_t *qname,
-				    size_t qname_len, const struct plan_zone **ret_zone)
+/* The longest zone that @qname is in, of those up to @max bytes: @ret_zone, or NULL. */
+static const struct plan_block *longest(const struct plan *plan,
+					const struct plan_view *view,
+					const uint8_t *qname, size_t max,
+					const struct plan_zone **ret_zone)
 {
+	const size_t qname_len = name_size(qname);
 	const struct plan_block *best = NULL;
 	const struct plan_zone *best_zone = NULL;
 
@@ -64,7 +69,8 @@ const struct plan_block *plan_route(const struct plan *plan,
 			/* of two ancestors of one name, the one with more bytes is
 			 * the longer match
 			 */
-			if (best_zone && zone->name.len <= best_zone->name.len)
+			if (zone->name.len > max ||
+			    (best_zone && zone->name.len <= best_zone->name.len))
 				continue;
 			if (!is_below(qname, qname_len, &zone->name))
 				continue;
@@ -72,9 +78,28 @@ const struct plan_block *plan_route(const struct plan *plan,
 			best_zone = zone;
 		}
 	}
-	if (best && ret_zone)
-		*ret_zone = best_zone;
+	*ret_zone = best_zone;
 	return best;
+}
+
+const struct plan_block *plan_route(const struct plan *plan,
+				    const struct plan_view *view, const uint8_t *qname,
+				    uint16_t qtype, const struct plan_zone **ret_zone)
+{
+	const size_t len = name_size(qname);
+	const struct plan_zone *zone, *above_zone;
+	const struct plan_block *above, *block = longest(plan, view, qname, len, &zone);
+
+	if (qtype == TYPE_DS && block && zone->name.len == len) {
+		above = longest(plan, view, qname, len - 1, &above_zone);
+		if (above && above_zone->name.len > 1) {
+			block = above;
+			zone = above_zone;
+		}
+	}
+	if (block && ret_zone)
+		*ret_zone = zone;
+	return block;
 }
 
 static void forward_close(struct plan_forward *forward)

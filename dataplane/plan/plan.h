@@ -218,13 +218,13 @@ const struct plan_view *plan_view_by_name(const struct plan *plan, const char *n
 
 /*
  * The block of @view with the longest zone that @qname (wire, lower case) is in, and
- * that zone.  On a tie the block first in the Corefile wins.
+ * that zone.  On a tie the block first in the Corefile wins.  A zone's own DS is its
+ * parent's (RFC 4035 3.1.4.1): another zone above it has it, unless that is the root.
  * Return: borrowed, or NULL: no server block matches (REFUSED).
  */
 const struct plan_block *plan_route(const struct plan *plan,
 				    const struct plan_view *view, const uint8_t *qname,
-				    size_t qname_len,
-				    const struct plan_zone **ret_zone);
+				    uint16_t qtype, const struct plan_zone **ret_zone);
 
 /* Is @name (wire, lower case) at or below one of @names?  True if @names is empty. */
 bool plan_names_cover(const struct plan_names *names, const uint8_t *name, size_t len);

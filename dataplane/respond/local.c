@@ -455,8 +455,7 @@ static enum answer_result walk_chain(struct walk *w, const struct plan_block *bl
 			w->build.answer->cause = LANE53_CAUSE_CHAIN;
 			return ANSWER_FAILED;
 		}
-		block = plan_route(w->plan, w->view, w->sname, name_size(w->sname),
-				   NULL);
+		block = plan_route(w->plan, w->view, w->sname, w->qtype, NULL);
 	}
 }
 
@@ -481,7 +480,7 @@ enum answer_result engine_answer_local(const struct plan *plan, struct store_rea
 	*ret_block = NULL;
 	*ret_zone = NULL;
 	if (w.view)
-		*ret_block = plan_route(plan, w.view, qname, len, ret_zone);
+		*ret_block = plan_route(plan, w.view, qname, qtype, ret_zone);
 	if (!*ret_block)
 		return ANSWER_REFUSED;
 	memcpy(w.sname, qname, len);

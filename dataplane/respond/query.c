@@ -118,7 +118,7 @@ static bool route(struct visit *v)
 		plan ? plan_view_find(plan, v->query->client.view) : NULL;
 
 	if (view)
-		v->origin.block = plan_route(plan, view, v->qname, v->asked.qname_len,
+		v->origin.block = plan_route(plan, view, v->qname, v->asked.qtype,
 					     &v->origin.zone);
 	if (v->origin.block)
 		v->origin.label = v->origin.zone->label;
@@ -205,7 +205,7 @@ static bool route_target(struct visit *v, const uint8_t *sname, struct origin *r
 	*ret = v->origin;
 	if (name_equal(sname, v->qname))
 		return true;
-	ret->block = plan_route(plan, view, sname, name_size(sname), &ret->zone);
+	ret->block = plan_route(plan, view, sname, v->asked.qtype, &ret->zone);
 	return ret->block != NULL;
 }
 

@@ -243,7 +243,7 @@ static void fallthrough(void)
 	kit_close(&kit);
 }
 
-/* A zone and one below it in one block: the lower answers, whatever their order. */
+/* A zone and one below it, in one block or two: the lower answers, but for its DS. */
 static void nested_zones(void)
 {
 	static const char *const records[] = {
@@ -270,10 +270,14 @@ static void nested_zones(void)
 		{ "org DS", NULL, "NOERROR aa ns| org. 60 IN SOA a. b. 1 2 3 4 60" },
 	};
 
-	for (int swap = 0; swap < 2; swap++) {
+	for (int way = 0; way < 4; way++) {
+		const bool swap = way & 1, apart = way & 2;
+
 		kit_plan_init(&kp);
-		kit_block(&kp, ".");
+		kit_block(&kp, !apart ? "." : swap ? "sub.org" : "org");
 		kit_step(&kp, STEP_ZONE, swap ? 2 : 1, swap ? "sub.org" : "org");
+		if (apart)
+			kit_block(&kp, swap ? "org" : "sub.org");
 		kit_step(&kp, STEP_ZONE, swap ? 1 : 2, swap ? "org" : "sub.org");
 		kit_open(&kit, records, &kp.plan, false);
 		run(rows, ARRAY_LEN(rows));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "check.h"
+#include "lane53/wire.h"
 #include "plan/plan.h"
 
 static struct plan_name name(const char *text)
@@ -213,16 +214,21 @@ static void longest_zone_wins(void)
 {
 	static const struct {
 		const char *qname;
+		uint16_t qtype;
 		unsigned block, zone;
 	} cases[] = {
-		{ ".", 0, 0 },
-		{ "example", 0, 0 },
-		{ "corp.example", 1, 0 },
-		{ "xcorp.example", 0, 0 },
-		{ "b.corp.example", 1, 0 },
-		{ "a.b.corp.example", 1, 1 },
-		{ "x.a.b.corp.example", 1, 1 },
-		{ "corp.example.org", 0, 0 },
+		{ ".", TYPE_A, 0, 0 },
+		{ "example", TYPE_A, 0, 0 },
+		{ "corp.example", TYPE_A, 1, 0 },
+		{ "xcorp.example", TYPE_A, 0, 0 },
+		{ "b.corp.example", TYPE_A, 1, 0 },
+		{ "a.b.corp.example", TYPE_A, 1, 1 },
+		{ "x.a.b.corp.example", TYPE_A, 1, 1 },
+		{ "corp.example.org", TYPE_A, 0, 0 },
+		{ "corp.example", TYPE_DS, 1, 0 }, /* not the root's */
+		{ "b.corp.example", TYPE_DS, 1, 0 },
+		{ "a.b.corp.example", TYPE_DS, 1, 0 },
+		{ "x.a.b.corp.example", TYPE_DS, 1, 1 },
 	};
 	struct plan plan = sample();
 
@@ -230,7 +236,7 @@ static void longest_zone_wins(void)
 		struct plan_name qname = name(cases[i].qname);
 		const struct plan_zone *zone = NULL;
 		const struct plan_block *block =
-			plan_route(&plan, &views[0], qname.wire, qname.len, &zone);
+			plan_route(&plan, &views[0], qname.wire, cases[i].qtype, &zone);
 
 		CU_ASSERT_PTR_EQUAL(block, &blocks[cases[i].block]);
 		CU_ASSERT_PTR_EQUAL(zone, &block->zones[cases[i].zone]);
@@ -245,7 +251,7 @@ static void no_zone_no_block(void)
 	static unsigned only_corp[] = { 1 };
 	struct plan_view view = { .blocks = only_corp, .block_count = 1 };
 
-	CU_ASSERT_PTR_NULL(plan_route(&plan, &view, qname.wire, qname.len, &zone));
+	CU_ASSERT_PTR_NULL(plan_route(&plan, &view, qname.wire, TYPE_A, &zone));
 	CU_ASSERT_PTR_NULL(zone);
 }
 
