@@ -352,8 +352,7 @@ static void on_started(void *context, int result, bool changed)
 	if (result < 0) {
 		log_error("%s: cannot be put into force: %s",
 			  d->options->conf ? d->options->conf : "Corefile",
-			  result == -EADDRNOTAVAIL ? "no address to listen at"
-						   : strerror(-result));
+			  commit_error_text(result));
 		daemon_stop(d, false, 1);
 		return;
 	}

@@ -123,6 +123,19 @@ void commits_attached(struct commits *c)
 
 /* ---- one commit ---- */
 
+const char *commit_error_text(int error)
+{
+	switch (error) {
+	case -EADDRNOTAVAIL:
+		return "no address to listen at";
+	case -EIO: /* LMDB's, of a write cut short */
+	case -ENOSPC:
+		return "the zone store cannot be written: its disk is full, or fails; "
+		       "make room there, or use -state DIR";
+	}
+	return strerror(-error);
+}
+
 int commit_begin(struct commit **ret, struct commits *commits)
 {
 	struct commit *commit = calloc(1, sizeof(*commit));

@@ -77,6 +77,9 @@ struct commit_result {
 
 typedef void commit_done(void *context, const struct commit_result *result);
 
+/* Why nothing was committed, for people; static, or as strerror(). */
+const char *commit_error_text(int error);
+
 /*
  * Carry it out.  The store is written when this returns; @done (NULL allowed) is called
  * once, perhaps from within, when no cache holds anything older.

@@ -22,8 +22,8 @@ static void on_committed(void *context, const struct commit_result *result)
 	struct recording *recording = context;
 
 	if (result->error)
-		lines_refuse(recording->request, "the zone store: %s",
-			     strerror(-result->error));
+		lines_refuse(recording->request, "%s",
+			     commit_error_text(result->error));
 	else
 		lines_reply(recording->request,
 			    json_pack("{s:b, s:i, s:i, s:I}", "ok", 1, "changed",
@@ -242,7 +242,7 @@ void op_record(struct daemon *d, struct lines_request *request, json_t *json)
 		commit_abort(commit);
 		free(recording);
 		lines_refuse(request, "%s",
-			     problem.text[0] ? problem.text : strerror(-r));
+			     problem.text[0] ? problem.text : commit_error_text(r));
 		return;
 	}
 	commit_end(commit, on_committed, recording);

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "daemon/commit.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 
@@ -40,9 +41,10 @@ static void on_applied(void *context, int result, bool changed)
 	struct daemon *d = reloading->d;
 
 	if (result < 0) {
-		note(d, false,
-		     result == -EADDRNOTAVAIL ? "no address to listen at"
-					      : strerror(-result));
+		log_error("%s: cannot be put into force: %s",
+			  d->options->conf ? d->options->conf : "Corefile",
+			  commit_error_text(result));
+		note(d, false, commit_error_text(result));
 	} else {
 		note(d, true, "");
 		log_info("Reloading complete%s", changed ? "" : ": nothing changed");

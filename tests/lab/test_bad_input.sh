@@ -36,6 +36,14 @@ broken '. {\n    whoami\n'
 says 'Bad:[0-9]+:' "$lane53d" -check -conf "$LAB_DIR/Bad"
 says 'Absent' "$lane53d" -check -conf "$LAB_DIR/Absent"
 
+# A disk without room for the records: what cannot be written, and what to do.
+{ printf '@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\n'
+seq -f 'host-%.0f 60 TXT a-disk-of-one-megabyte-is-too-small-for-this' 20000; } >"$LAB_DIR/large"
+broken '.:5399 {\n    bind 127.0.0.1\n    file '"$LAB_DIR/large"' large.example\n}\n'
+says 'Bad: cannot be put into force: the zone store cannot be written.*-state' \
+	timeout 20 unshare -m sh -c 'mkdir "$0/full" && mount -t tmpfs -o size=1m tmpfs "$0/full" &&
+		exec "$1" -no-xdp -name full -state "$0/full" -run "$0/run" -conf "$0/Bad"' "$LAB_DIR" "$lane53d"
+
 # An interface that is not there, a port that is taken, a hosts file with a bad line:
 # lane53d starts, serves the rest, and status says what is missing.
 lab_corefile
