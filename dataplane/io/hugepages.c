@@ -7,19 +7,27 @@
 #define FIRST_LANE_BYTES   (256ull << 20)
 #define FURTHER_LANE_BYTES (32ull << 20)
 
-uint64_t hugepages_free_bytes(void)
+uint64_t hugepages_free_in(FILE *meminfo)
 {
-	unsigned long long count = 0, size_kb = 0;
-	FILE *info = fopen("/proc/meminfo", "re");
+	unsigned long long count = 0, promised = 0, size_kb = 0;
 	char line[128];
 
-	while (info && fgets(line, sizeof(line), info)) {
+	while (fgets(line, sizeof(line), meminfo)) {
 		(void)sscanf(line, "HugePages_Free: %llu", &count);
+		(void)sscanf(line, "HugePages_Rsvd: %llu", &promised);
 		(void)sscanf(line, "Hugepagesize: %llu kB", &size_kb);
 	}
-	if (info)
-		fclose(info);
-	return count * size_kb * 1024;
+	return promised < count ? (count - promised) * size_kb * 1024 : 0;
+}
+
+uint64_t hugepages_free_bytes(void)
+{
+	FILE *meminfo = fopen("/proc/meminfo", "re");
+	uint64_t bytes = meminfo ? hugepages_free_in(meminfo) : 0;
+
+	if (meminfo)
+		fclose(meminfo);
+	return bytes;
 }
 
 uint64_t hugepages_used_bytes(int pid)

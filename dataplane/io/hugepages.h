@@ -4,9 +4,15 @@
 #define LANE53_HUGEPAGES_H
 
 #include <stdint.h>
+#include <stdio.h>
 
-/* Free hugepages of the default size, in bytes. */
+/*
+ * Hugepages of the default size that are to be had, in bytes: free ones that nobody has
+ * been promised.  VMs whose memory is not touched yet were promised theirs.
+ */
 uint64_t hugepages_free_bytes(void);
+/* The same, read from @meminfo, text as of /proc/meminfo. */
+uint64_t hugepages_free_in(FILE *meminfo);
 
 /* What process @pid has of them, in bytes; 0 as well if there is no such process. */
 uint64_t hugepages_used_bytes(int pid);

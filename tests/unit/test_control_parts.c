@@ -9,6 +9,7 @@
 #include "daemon/degraded.h"
 #include "daemon/rrtext.h"
 #include "dns/name.h"
+#include "io/hugepages.h"
 #include "lane53/wire.h"
 #include "problem.h"
 
@@ -201,6 +202,34 @@ static void what_is_degraded(void)
 	CU_ASSERT_EQUAL(count_of(&degraded), 0);
 }
 
+/* ---- hugepages ---- */
+
+static void hugepages_that_are_to_be_had(void)
+{
+	static const struct {
+		const char *meminfo;
+		uint64_t mb;
+	} cases[] = {
+		{ "MemFree: 1 kB\nHugePages_Total: 150\nHugePages_Free: 140\n"
+		  "HugePages_Rsvd: 0\nHugePages_Surp: 0\nHugepagesize: 2048 kB\n",
+		  280 },
+		{ "HugePages_Free: 140\nHugePages_Rsvd: 130\nHugepagesize: 2048 kB\n",
+		  20 },
+		{ "HugePages_Free: 2\nHugePages_Rsvd: 2\nHugepagesize: 1048576 kB\n",
+		  0 },
+		{ "MemFree: 1 kB\n", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		FILE *meminfo = fmemopen((void *)cases[i].meminfo,
+					 strlen(cases[i].meminfo), "r");
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(meminfo);
+		CU_ASSERT_EQUAL(hugepages_free_in(meminfo), cases[i].mb << 20);
+		fclose(meminfo);
+	}
+}
+
 static const struct check_case tests[] = {
 	{ "records in text", records_in_text },
 	{ "records become sets", records_become_sets },
@@ -208,6 +237,7 @@ static const struct check_case tests[] = {
 	{ "results that agree", results_that_agree },
 	{ "a query described", a_query_described },
 	{ "what is degraded", what_is_degraded },
+	{ "hugepages that are to be had", hugepages_that_are_to_be_had },
 };
 
 CHECK_MAIN("control parts", tests)
