@@ -16,7 +16,7 @@
 /* Hits that earn a slot without a token. */
 #define PUBLISH_HITS 2
 
-/* First hits admitted per second, and saved up for at the most. */
+/* First hits admitted per second, and saved up for at the most; of all engines. */
 #define PUBLISH_TOKENS 64
 
 /* With less life than this left, the slot is written for nothing. */
@@ -38,7 +38,7 @@ static void turn_end(struct engine *engine)
 
 static bool take_token(struct engine *engine)
 {
-	const uint64_t each_ns = NS_PER_S / PUBLISH_TOKENS;
+	const uint64_t each_ns = NS_PER_S / engine_part(engine, PUBLISH_TOKENS);
 	uint64_t full_ns = engine->now_ns > NS_PER_S ? engine->now_ns - NS_PER_S : 0;
 
 	/* publish_ns is when the tokens not yet used began to be saved up. */
