@@ -319,6 +319,7 @@ static json_t *ask_daemon(struct showing *showing, const struct ctl_args *args,
 		.timeout_s = c->each    ? 0
 			     : c->alone ? TIMEOUT_ALONE_S
 					: TIMEOUT_S,
+		.to_the_end = c->show == show_detach,
 		.each = c->each ? show_line : NULL,
 		.context = showing,
 	};

@@ -57,6 +57,7 @@ enum ctl_exit ctl_run(int argc, char **argv, FILE *out, FILE *err);
 
 struct ctl_patience {
 	unsigned timeout_s; /* for each line; 0 = no end */
+	bool to_the_end;    /* wait until lane53d has gone, too */
 	/* Lines before the reply (those without "ok"); NULL: there are none. */
 	void (*each)(void *context, const json_t *line);
 	void *context;

@@ -136,6 +136,18 @@ static int read_reply(struct reader *r, const struct ctl_patience *patience,
 	}
 }
 
+/* Return: has lane53d gone? */
+static bool await_end(int fd)
+{
+	char rest[256];
+	ssize_t n;
+
+	do
+		n = recv(fd, rest, sizeof(rest), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n == 0 || errno == ECONNRESET;
+}
+
 json_t *ctl_exchange(const char *path, const json_t *request,
 		     const struct ctl_patience *patience, char *why, size_t room)
 {
@@ -155,6 +167,12 @@ json_t *ctl_exchange(const char *path, const json_t *request,
 	r = send_line(reader.fd, request);
 	if (r == 0)
 		r = read_reply(&reader, patience, &reply);
+	if (reply && patience->to_the_end &&
+	    json_is_true(json_object_get(reply, "ok")) && !await_end(reader.fd)) {
+		json_decref(reply);
+		reply = NULL;
+		r = -EAGAIN;
+	}
 	close(reader.fd);
 	free(reader.bytes);
 	if (r < 0)

@@ -4,6 +4,8 @@
  * sends, what it shows, and its exit code.
  */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +20,8 @@ static char socket_path[] = "/tmp/test_ctl.XXXXXX";
 struct daemon {
 	int fd;
 	const char *reply;
+	bool lingers; /* goes some time after its reply */
+	atomic_bool gone;
 	char got[4096];
 };
 
@@ -40,6 +44,9 @@ static void *serve(void *arg)
 			(void)!write(fd, d->reply + 3, strlen(d->reply + 3));
 	if (d->reply)
 		(void)!write(fd, "\n", 1);
+	if (d->lingers)
+		usleep(50000);
+	atomic_store(&d->gone, true);
 	close(fd);
 	return NULL;
 }
@@ -212,6 +219,24 @@ static const struct {
 	  "" },
 };
 
+static void detach_waits_for_the_end(void)
+{
+	struct daemon d = { .fd = listen_at(socket_path),
+			    .reply = "{\"ok\":true}",
+			    .lingers = true };
+	pthread_t thread;
+	char *out, *err;
+
+	pthread_create(&thread, NULL, serve, &d);
+	CU_ASSERT_EQUAL(run("detach", &out, &err), CTL_YES);
+	CU_ASSERT_TRUE(atomic_load(&d.gone));
+	CU_ASSERT_STRING_EQUAL(out, "detached\n");
+	pthread_join(thread, NULL);
+	close(d.fd);
+	free(out);
+	free(err);
+}
+
 static void talks_go_as_written(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(talks); i++) {
@@ -344,6 +369,7 @@ static void manual_names_every_command(void)
 
 static const struct check_case cases[] = {
 	{ "talks go as written", talks_go_as_written },
+	{ "detach waits for the end", detach_waits_for_the_end },
 	{ "misuse is told without a daemon", misuse_is_told_without_a_daemon },
 	{ "a daemon that hangs up or babbles", a_daemon_that_hangs_up_or_babbles },
 	{ "help names every command", help_names_every_command },
