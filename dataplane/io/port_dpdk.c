@@ -575,7 +575,7 @@ static bool choose_hugepages(const struct port_dpdk_config *config)
 	case DPDK_HUGEPAGES_AUTO:
 		break;
 	}
-	return hugepages_free_bytes() >= hugepages_wanted_bytes(config->count);
+	return hugepages_may_take(hugepages_wanted_bytes(config->count));
 }
 
 /* What the PMD and its UMEM need; without one of them it says EINVAL, too. */

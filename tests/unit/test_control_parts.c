@@ -228,6 +228,7 @@ static void hugepages_that_are_to_be_had(void)
 		CU_ASSERT_EQUAL(hugepages_free_in(meminfo), cases[i].mb << 20);
 		fclose(meminfo);
 	}
+	CU_ASSERT_FALSE(hugepages_may_take(1ull << 46)); /* more than any machine has */
 }
 
 static const struct check_case tests[] = {
