@@ -32,7 +32,7 @@ corefile() {
 
 # setting OFFSET BYTES: of the pinned settings, little-endian.
 setting() {
-	bpftool -j map lookup pinned "/sys/fs/bpf/lane53/$LAB_ID/v1/settings" key 0 0 0 0 |
+	bpftool -j map lookup pinned "/sys/fs/bpf/lane53/$LAB_ID"/v*/settings key 0 0 0 0 |
 		jq -r '(.value // .[0].value)[]' | python3 -c "
 import sys
 print(int.from_bytes(bytes(int(x, 16) for x in sys.stdin.read().split()[$1:$1 + $2]), 'little'))"
