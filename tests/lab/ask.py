@@ -47,18 +47,28 @@ def name_end(message, pos):
             return pos
 
 
-def mask_ttls(message):
-    out = bytearray(message)
+def records(message):
+    """([(offset of TYPE, type)] of every record, offset behind the last one).
+
+    IndexError or struct.error: the message is cut.
+    """
     counts = struct.unpack(">4H", message[4:12])
-    pos = 12
+    pos, found = 12, []
     for _ in range(counts[0]):
         pos = name_end(message, pos) + 4
     for _ in range(sum(counts[1:])):
         pos = name_end(message, pos)
         rtype, _, _, rdlen = struct.unpack(">HHIH", message[pos:pos + 10])
+        found.append((pos, rtype))
+        pos += 10 + rdlen
+    return found, pos
+
+
+def mask_ttls(message):
+    out = bytearray(message)
+    for pos, rtype in records(message)[0]:
         if rtype != 41:  # an OPT's TTL is flags
             out[pos + 4:pos + 8] = b"\0\0\0\0"
-        pos += 10 + rdlen
     return bytes(out)
 
 

@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 
-from ask import name_end, receive_all
+from ask import name_end, receive_all, records
 
 WINDOW = 40  # sent before the responses are read
 QUIET = 0.03  # seconds without a response, and the rest will not come
@@ -75,16 +75,10 @@ def check(response, sent):
     if len(sent) < 12 or sent[2] & 0x80:
         return "answers what asked for nothing"
     try:
-        counts = struct.unpack(">4H", response[4:12])
-        pos = 12
-        for _ in range(counts[0]):
-            pos = name_end(response, pos) + 4
-        for _ in range(sum(counts[1:])):
-            pos = name_end(response, pos)
-            pos += 10 + struct.unpack(">H", response[pos + 8:pos + 10])[0]
+        _, end = records(response)
     except (IndexError, struct.error):
         return "is cut"
-    return None if pos == len(response) else "does not end with its last record"
+    return None if end == len(response) else "does not end with its last record"
 
 
 def take(response, window, wrong):
